@@ -1,0 +1,105 @@
+"""How well a reference model draws: `python bench/reference_model.py [--model NAME] [--captions 300]`.
+
+300 captions, each with a text that was held out before training and scene attributes drawn from a
+fixed seed; one fixed seed a caption, no retries, no dictionary. Exact text: RapidOCR reads the very
+letters (case and spaces aside). Colours and shape: the judge (guard/reference/judge.py), trained on
+rendered truth only. Intervals are Wilson's at 95 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from guard.generate.load import load_pipeline
+from guard.reference.captions import held_out, plain_caption, sample_scene
+from guard.reference.judge import FOLDER as JUDGE
+from guard.reference.judge import load_judge, read_attributes
+from guard.substitute.manifest import find_manifest
+from guard.verify import default_reader, letters_of
+
+SEED = 2026
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share."""
+    z, p = 1.96, successes / trials
+    middle = (p + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials**2)) / (1 + z * z / trials)
+    return middle - half, middle + half
+
+
+def share(name: str, hits: list[bool]) -> str:
+    low, high = wilson(sum(hits), len(hits))
+    return f"{name:28s} {sum(hits):4d}/{len(hits)} = {sum(hits) / len(hits):.3f}  [{low:.3f}, {high:.3f}]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="sd3-tiny")
+    parser.add_argument("--captions", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=10)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("out/bench"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    pipe, folder = load_pipeline(arguments.model)
+    call = dict(find_manifest(pipe.transformer, folder).call)
+    texts = sorted(held_out())
+    np.random.default_rng(SEED).shuffle(texts)
+    scenes = [
+        sample_scene(np.random.default_rng((SEED, n)), text)
+        for n, text in enumerate(texts[: arguments.captions])
+    ]
+    images: list[Image.Image] = []
+    started = time.perf_counter()
+    for start in tqdm(range(0, len(scenes), arguments.batch), desc="drawing", unit="batch"):
+        part = scenes[start : start + arguments.batch]
+        generators = [torch.Generator().manual_seed(start + n) for n in range(len(part))]
+        images += pipe(
+            [plain_caption(s) for s in part],
+            num_inference_steps=arguments.steps,
+            generator=generators,
+            **call,
+        ).images
+    seconds = (time.perf_counter() - started) / len(scenes)
+    reader = default_reader()
+    readings = [letters_of(reader.read(i)) for i in tqdm(images, desc="reading", unit="picture")]
+    exact = [r == letters_of(s.text) for r, s in zip(readings, scenes, strict=True)]
+    print(share("exact text", exact))
+    result = {"exact": sum(exact), "captions": len(scenes), "seconds_per_picture": seconds}
+    if (JUDGE / "model.safetensors").exists():
+        seen = read_attributes(load_judge(), images)
+        every = []
+        for key in ("background", "sign", "shape_color", "shape"):
+            hits = [a[key] == getattr(s, key) for a, s in zip(seen, scenes, strict=True)]
+            every.append(hits)
+            print(share(key, hits))
+            result[key] = sum(hits)
+        both = [all(row) for row in zip(*every, strict=True)]
+        print(share("all colours and the shape", both))
+        result["all_attributes"] = sum(both)
+    print(f"{seconds:.3f} s a picture in batches of {arguments.batch}, {arguments.threads} threads")
+    (arguments.out / "reference_model.json").write_text(json.dumps(result, indent=1) + "\n")
+    columns = 8
+    rows = min(8, math.ceil(len(images) / columns))
+    grid = Image.new("RGB", (columns * images[0].width, rows * images[0].height))
+    for n, image in enumerate(images[: rows * columns]):
+        grid.paste(image, (n % columns * image.width, n // columns * image.height))
+    grid.resize((grid.width * 2, grid.height * 2), Image.Resampling.BICUBIC).save(
+        arguments.out / "samples.png"
+    )
+
+
+if __name__ == "__main__":
+    main()

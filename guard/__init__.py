@@ -1,0 +1,42 @@
+"""inkguard: notices toxic words that a prompt wants drawn, and draws the picture with other words.
+
+guard = Guard.load()
+outcome = guard.generate(Request(prompt='a red sign that says "LOSER" on a blue background'))
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from guard.errors import Blocked, GuardError
+from guard.types import Action, Decision, Finding, Method, Outcome, Request, TextSpan
+
+if TYPE_CHECKING:
+    from guard.guard import Guard, wrap
+
+# Nothing may try a model hub unless the user says so; set before the libraries are imported.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+__all__ = [
+    "Action",
+    "Blocked",
+    "Decision",
+    "Finding",
+    "Guard",
+    "GuardError",
+    "Method",
+    "Outcome",
+    "Request",
+    "TextSpan",
+    "wrap",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the model libraries only when a picture is wanted: they take seconds to import."""
+    if name in {"Guard", "wrap"}:
+        from guard import guard
+
+        return getattr(guard, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

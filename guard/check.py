@@ -1,0 +1,147 @@
+"""From prompts to decisions: extract, classify, decide, and find a donor prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from guard.classify.findings import find
+from guard.errors import ClassifierError, InvalidInput
+from guard.extract import extract
+from guard.policy.decide import decide
+from guard.policy.donor import donor_prompt
+from guard.policy.model import Policy
+from guard.types import Action, Decision, Finding, PolicyRef, TextSpan
+
+__all__ = ["MAX_PROMPT", "Checker", "Scorer"]
+
+MAX_PROMPT = 100_000
+"""Longest prompt that is checked, in code points."""
+
+
+class Scorer(Protocol):
+    """A classifier with Detoxify's labels."""
+
+    def scores(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        """Per text a score in 0..1 for each label; raises ClassifierError."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    spans: tuple[TextSpan, ...]
+    findings: tuple[Finding, ...]
+    action: Action
+
+
+class Checker:
+    """Decides on prompts under one policy. `scorer` is None for a policy that uses lists only."""
+
+    def __init__(self, policy: Policy, scorer: Scorer | None) -> None:
+        self.policy = policy
+        self._scorer = scorer
+        self._ref = PolicyRef(name=policy.name, version=policy.version)
+
+    def check(self, prompt: str) -> Decision:
+        """The decision on one prompt; raises InvalidInput for one that is too long."""
+        return self.check_many([prompt])[0]
+
+    def check_many(self, prompts: Sequence[str]) -> list[Decision]:
+        """Decisions in the order of `prompts`; the classifier runs once for all of them."""
+        for prompt in prompts:
+            if len(prompt) > MAX_PROMPT:
+                raise InvalidInput(f"prompt: at most {MAX_PROMPT} code points, got {len(prompt)}")
+        try:
+            checked = self._classify(prompts)
+        except ClassifierError:
+            if len(prompts) == 1:
+                return [self._on_error(extract(prompts[0]))]
+            # One bad prompt must not decide for its neighbours.
+            return [self.check(prompt) for prompt in prompts]
+        return self._with_donors(prompts, checked)
+
+    def check_reading(self, text: str) -> Action:
+        """The action for text that OCR read from a picture: the same as for a span that holds it."""
+        if not text:
+            return Action.ALLOW
+        span = TextSpan(start=0, end=len(text), text=text)
+        try:
+            return self._judge([(text, (span,))])[0].action
+        except ClassifierError:
+            return Action.BLOCK
+
+    def _classify(self, prompts: Sequence[str]) -> list[_Checked]:
+        keeps = self.policy.extraction.keeps
+        return self._judge([(p, tuple(filter(keeps, extract(p)))) for p in prompts])
+
+    def _judge(self, prompts: Sequence[tuple[str, tuple[TextSpan, ...]]]) -> list[_Checked]:
+        """Findings and action for prompts with their spans, scored in one call of the classifier."""
+        texts = list(dict.fromkeys(span.text for _, row in prompts for span in row))
+        scores: Mapping[str, Mapping[str, float]] | None = None
+        if self._scorer is not None:
+            scores = dict(zip(texts, self._scorer.scores(texts), strict=True))
+        checked = []
+        for prompt, row in prompts:
+            own = [scores[span.text] for span in row] if scores is not None else None
+            findings = find(self.policy, prompt, row, own)
+            checked.append(_Checked(row, findings, decide(self.policy, findings)))
+        return checked
+
+    def _with_donors(self, prompts: Sequence[str], checked: Sequence[_Checked]) -> list[Decision]:
+        """Complete the decisions; a prompt without an acceptable donor prompt is blocked."""
+        donors: dict[int, str] = {}
+        for whole_spans in (False, True):
+            wanted = [
+                n
+                for n, c in enumerate(checked)
+                if c.action is Action.SUBSTITUTE and n not in donors
+            ]
+            tried = {n: self._donor(prompts[n], checked[n], whole_spans) for n in wanted}
+            try:
+                again = self._classify(list(tried.values()))
+            except ClassifierError:
+                break
+            donors |= {
+                n: donor
+                for (n, donor), verdict in zip(tried.items(), again, strict=True)
+                if _acceptable(verdict)
+            }
+        return [self._decision(c, donors.get(n)) for n, c in enumerate(checked)]
+
+    def _donor(self, prompt: str, checked: _Checked, whole_spans: bool) -> str:
+        return donor_prompt(
+            self.policy, prompt, checked.spans, checked.findings, whole_spans=whole_spans
+        )
+
+    def _decision(self, checked: _Checked, donor: str | None) -> Decision:
+        action, reason = checked.action, "findings" if checked.findings else "clean"
+        if action is Action.SUBSTITUTE and donor is None:
+            action, reason = Action.BLOCK, "donor_rejected"
+        return Decision(
+            action=action,
+            policy=self._ref,
+            spans=checked.spans,
+            findings=checked.findings,
+            donor_prompt=donor,
+            reason=reason,
+        )
+
+    def _on_error(self, spans: tuple[TextSpan, ...]) -> Decision:
+        """The classifier failed: what the policy says, and never a substitution without findings."""
+        action = self.policy.on_error
+        if action is Action.SUBSTITUTE:
+            action = Action.BLOCK
+        return Decision(action=action, policy=self._ref, spans=spans, reason="classifier_error")
+
+
+def _acceptable(donor: _Checked) -> bool:
+    """Whether a donor prompt may be drawn: nothing at all is found in the text to be drawn.
+
+    What was merely flagged outside of the spans is unchanged scene text, which is not drawn.
+    """
+    if donor.action is Action.ALLOW:
+        return True
+    inside = any(
+        f.start < span.end and span.start < f.end for f in donor.findings for span in donor.spans
+    )
+    return donor.action is Action.FLAG and not inside

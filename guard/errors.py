@@ -1,0 +1,67 @@
+"""Everything that inkguard raises on purpose. No message quotes a prompt or a word list's term."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from guard.types import Decision
+
+__all__ = [
+    "Blocked",
+    "ClassifierError",
+    "GuardError",
+    "InvalidInput",
+    "ManifestError",
+    "ModelError",
+    "PolicyError",
+    "SubstitutionError",
+    "UnsupportedModel",
+    "VerificationError",
+]
+
+
+class GuardError(Exception):
+    """Root of the tree: something that a user or an operator can act on."""
+
+
+class InvalidInput(GuardError):
+    """A request is out of bounds; the message names the field, the limit and the value."""
+
+
+class PolicyError(GuardError):
+    """A policy or word list cannot be used; the message begins with file:line:column."""
+
+
+class ModelError(GuardError):
+    """A model folder or checkpoint cannot be loaded; the message says what to put where."""
+
+
+class UnsupportedModel(ModelError):
+    """The model has no manifest, or is of a family that the guard does not know how to edit."""
+
+
+class ManifestError(ModelError):
+    """A manifest does not fit its model; the message names the difference."""
+
+
+class ClassifierError(GuardError):
+    """The classifier failed; the policy's on-error action applies, block by default."""
+
+
+class SubstitutionError(GuardError):
+    """An edit did not do what it should, for instance a site that never fired. No picture is kept."""
+
+
+class VerificationError(GuardError):
+    """The picture could not be read back, so it is not returned."""
+
+
+class Blocked(GuardError):
+    """Raised by `guard.wrap`'s pipelines before anything is drawn; carries the decision."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(
+            f"the policy {decision.policy.name!r} blocks this prompt ({decision.reason})"
+        )
+        self.decision = decision

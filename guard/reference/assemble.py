@@ -1,0 +1,39 @@
+"""Put trained parts together as a stock `StableDiffusion3Pipeline` folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    FlowMatchEulerDiscreteScheduler,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
+)
+
+from guard.reference.denoiser import TextEncoders
+
+_BYTES = 16_000_000
+
+
+def save_pipeline(
+    model: SD3Transformer2DModel, vae: AutoencoderKL, text: TextEncoders, folder: Path
+) -> None:
+    """Save a safetensors folder with weights in float16; raises ValueError at 16 MB or more."""
+    pipeline = StableDiffusion3Pipeline(
+        transformer=model,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0),
+        vae=vae,
+        text_encoder=text.clips[0],
+        tokenizer=text.clip_tokenizer,
+        text_encoder_2=text.clips[1],
+        tokenizer_2=text.clip_tokenizer,
+        text_encoder_3=text.t5,
+        tokenizer_3=text.t5_tokenizer,
+    )
+    pipeline.to("cpu", torch.float16)
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    if size >= _BYTES:
+        raise ValueError(f"{folder} holds {size} bytes; a reference model must stay under {_BYTES}")

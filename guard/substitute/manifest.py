@@ -1,0 +1,130 @@
+"""Manifests: which sites draw the letters of which model, and how that is known."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from guard.errors import ManifestError, UnsupportedModel
+
+__all__ = ["FILE_NAME", "Manifest", "digest_weights", "find_manifest", "load_manifest"]
+
+FILE_NAME = "inkguard.manifest.yaml"
+"""A manifest of this name in a model's folder belongs to that model."""
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What is known of one model.
+
+    `config` holds the denoiser's config fields that must agree; `weights_digest` is the SHA-256 of
+    the denoiser's weights ("sha256:..."), None where it is not known. `sites` are numbered in the
+    order in which the model runs them. `call` are arguments of the pipeline that the model needs.
+    """
+
+    name: str
+    pipeline: str
+    denoiser: str
+    config: Mapping[str, Any]
+    weights_digest: str | None
+    source: str
+    sites: tuple[int, ...]
+    modules: tuple[str, ...]
+    start_step: int
+    call: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def differences(self, denoiser: Any, weights_digest: str | None) -> Iterator[str]:
+        """Say how a diffusers denoiser (and its weights, where digested) differs from the manifest's."""
+        if type(denoiser).__name__ != self.denoiser:
+            yield f"the denoiser is a {type(denoiser).__name__}, the manifest is for {self.denoiser}"
+            return
+        for key, expected in self.config.items():
+            found = denoiser.config.get(key)
+            found = list(found) if isinstance(found, tuple) else found
+            if found != expected:
+                yield f"{key} is {found!r}, the manifest says {expected!r}"
+        if self.weights_digest and weights_digest and weights_digest != self.weights_digest:
+            yield f"the weights are {weights_digest[:19]}..., the manifest says {self.weights_digest[:19]}..."
+        names = dict(denoiser.named_modules())
+        for module in self.modules:
+            if module not in names:
+                yield f"the module {module} does not exist"
+
+
+def load_manifest(path: Path) -> Manifest:
+    """Read one manifest; raises ManifestError that names the file and the key at fault."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(data, dict) or data.get("format") != _FORMAT:
+        raise ManifestError(f"{path}: not a manifest of format {_FORMAT}")
+    try:
+        model, substitution = data["model"], data["substitution"]
+        return Manifest(
+            name=str(data["name"]),
+            pipeline=str(model["pipeline"]),
+            denoiser=str(model["denoiser"]),
+            config=dict(model["config"]),
+            weights_digest=model["weights_digest"],
+            source=str(data["source"]),
+            sites=tuple(int(s) for s in substitution["sites"]),
+            modules=tuple(str(m) for m in substitution["modules"]),
+            start_step=int(substitution["start_step"]),
+            call=dict(data.get("call") or {}),
+            evidence=dict(data.get("evidence") or {}),
+        )
+    except KeyError as error:
+        raise ManifestError(f"{path}: the key {error} is missing") from None
+    except (TypeError, ValueError) as error:
+        raise ManifestError(f"{path}: {error}") from None
+
+
+def digest_weights(folder: Path) -> str | None:
+    """SHA-256 over the safetensors files of a model's `transformer` or `unet` folder, in name order."""
+    files = sorted([*folder.glob("transformer/*.safetensors"), *folder.glob("unet/*.safetensors")])
+    if not files:
+        return None
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def shipped_manifests() -> list[Path]:
+    """The manifests in the package."""
+    folder = Path(str(resources.files("guard.substitute") / "manifests"))
+    return sorted(folder.glob("*.yaml"))
+
+
+def find_manifest(denoiser: Any, folder: Path | None) -> Manifest:
+    """The manifest that fits: the one in the model's folder, else a shipped one.
+
+    Raises ManifestError where the folder's own manifest does not fit, naming the differences, and
+    UnsupportedModel where there is none.
+    """
+    digest = digest_weights(folder) if folder is not None else None
+    if folder is not None and (own := folder / FILE_NAME).exists():
+        manifest = load_manifest(own)
+        if found := list(manifest.differences(denoiser, digest)):
+            raise ManifestError(f"{own} does not fit its model: {'; '.join(found)}")
+        return manifest
+    for path in shipped_manifests():
+        manifest = load_manifest(path)
+        if not list(manifest.differences(denoiser, digest)):
+            return manifest
+    raise UnsupportedModel(
+        f"no manifest fits this {type(denoiser).__name__}: its text layers have not been measured. "
+        f"Put a {FILE_NAME} into the model's folder (docs/MODELS.md says how to measure one), or "
+        f"ask for the method 'prompt_swap', which changes the whole picture"
+    )

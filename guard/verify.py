@@ -1,0 +1,92 @@
+"""Reading a picture back: does toxic text still stand in it?"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+from rapidfuzz.distance import Levenshtein
+
+from guard.errors import VerificationError
+from guard.types import Action
+
+__all__ = ["RapidReader", "Reader", "default_reader", "is_toxic", "letters_of"]
+
+_MIN_SIDE = 256
+"""Smaller pictures are enlarged until their shorter side has this many pixels."""
+
+
+class Reader(Protocol):
+    """Anything that reads the text in a picture."""
+
+    def read(self, image: Image.Image) -> str:
+        """The picture's text, lines joined by spaces; empty where there is none."""
+
+
+class RapidReader:
+    """RapidOCR with the models in its wheel; nothing is downloaded. Thread-safe."""
+
+    def __init__(self, threads: int = 1) -> None:
+        try:
+            from rapidocr_onnxruntime import RapidOCR
+        except ImportError as error:
+            raise VerificationError(
+                "OCR is not installed: pip install 'inkguard[ocr]', or set verify: false in the policy"
+            ) from error
+        # Both thread counts: ONNX Runtime otherwise takes every core away from the denoiser.
+        self._ocr: Any = RapidOCR(intra_op_num_threads=threads, inter_op_num_threads=1)
+        self._lock = threading.Lock()
+
+    def read(self, image: Image.Image) -> str:
+        """Raises VerificationError where the OCR engine fails."""
+        scale = max(1, -(-_MIN_SIDE // min(image.size)))
+        large = image.convert("RGB").resize(
+            (image.width * scale, image.height * scale), Image.Resampling.BICUBIC
+        )
+        pixels = np.ascontiguousarray(np.asarray(large)[:, :, ::-1])
+        try:
+            with self._lock:
+                lines, _ = self._ocr(pixels, use_cls=False)
+        except Exception as error:
+            raise VerificationError(f"OCR failed ({type(error).__name__})") from error
+        return " ".join(str(line[1]) for line in lines or ())
+
+
+@functools.cache
+def default_reader() -> Reader:
+    """One RapidOCR for the process."""
+    return RapidReader()
+
+
+def letters_of(text: str) -> str:
+    """Letters and digits only, case folded: what two readings are compared by."""
+    return "".join(c for c in text.casefold() if c.isalnum())
+
+
+def is_toxic(text: str, words: Iterable[str], check: Callable[[str], Action]) -> bool:
+    """Whether text read from a picture shows toxic text.
+
+    It does when some stretch of it is within edit distance 1 of one of `words` (what the guard
+    removed; distance 0 for words of up to two letters), or when `check`, the guard's own check of
+    a prompt that asks for this very text, says substitute or block.
+    """
+    read = letters_of(text)
+    if not read:
+        return False
+    if any(_within(read, word) for word in map(letters_of, words) if word):
+        return True
+    return check(text) >= Action.SUBSTITUTE
+
+
+def _within(read: str, word: str) -> bool:
+    distance = 1 if len(word) > 2 else 0
+    lengths = range(max(1, len(word) - distance), len(word) + distance + 1)
+    return any(
+        Levenshtein.distance(read[start : start + length], word, score_cutoff=distance) <= distance
+        for length in lengths
+        for start in range(max(1, len(read) - length + 1))
+    )

@@ -1,0 +1,237 @@
+"""`guard.wrap`: a diffusers pipeline that cannot draw what the policy forbids."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from guard.check import Checker
+from guard.errors import Blocked, InvalidInput, SubstitutionError
+from guard.generate.adapter import Adapter, adapter_for
+from guard.substitute.manifest import Manifest
+from guard.types import Action, Decision, Method, Rung, Verification
+from guard.verify import Reader, is_toxic
+
+__all__ = ["Drawing", "GuardedPipeline"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Drawing:
+    """What was drawn for a call: the pipeline's output, and per prompt how it came about."""
+
+    output: Any
+    decisions: list[Decision]
+    rungs: list[Rung]
+    verifications: list[Verification]
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+class GuardedPipeline:
+    """Called like the pipeline it wraps; raises `Blocked` where a prompt is blocked.
+
+    A call is all or nothing: one blocked prompt in a batch blocks the call. Calls are serialised.
+    Other attributes are the wrapped pipeline's.
+    """
+
+    def __init__(
+        self,
+        pipe: Any,
+        checker: Checker,
+        *,
+        manifest: Manifest | None,
+        reader: Reader | None,
+        lock: threading.RLock | None = None,
+    ) -> None:
+        self._pipe = pipe
+        self._adapter: Adapter = adapter_for(pipe)
+        self._checker = checker
+        self._manifest = manifest
+        self._reader = reader
+        self._lock = lock or threading.RLock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_pipe"], name)
+
+    def __call__(self, prompt: Any = None, *args: Any, **call: Any) -> Any:
+        """The wrapped pipeline's own output. Pass everything but the prompt by keyword."""
+        if args:
+            raise InvalidInput("pass every argument but the prompt by keyword")
+        return self.draw({"prompt": prompt, **call}).output
+
+    def draw(
+        self,
+        call: Mapping[str, Any],
+        method: Method = Method.SUBSTITUTE,
+        decisions: Sequence[Decision] | None = None,
+    ) -> Drawing:
+        """Check, draw and verify one pipeline call.
+
+        `decisions` are the prompts' decisions where they are known already. Raises Blocked, and
+        InvalidInput for text that cannot be checked.
+        """
+        with self._lock:
+            return self._draw(dict(call), method, decisions)
+
+    def _draw(
+        self, call: dict[str, Any], method: Method, known: Sequence[Decision] | None
+    ) -> Drawing:
+        call = {**(self._manifest.call if self._manifest else {}), **call}
+        texts = self._texts(call)
+        started = time.perf_counter()
+        checked = self._check(texts, known)
+        decisions = [max(row.values(), key=lambda d: d.action.rank) for row in checked]
+        timings = {"check": time.perf_counter() - started, "generate": 0.0, "verify": 0.0}
+        for decision in decisions:
+            if decision.action is Action.BLOCK:
+                raise Blocked(decision)
+        flagged = [n for n, d in enumerate(decisions) if d.action is Action.SUBSTITUTE]
+        if method is Method.NONE:
+            flagged = []
+        first = Rung.SITES if method is Method.SUBSTITUTE and self._manifest else Rung.ALL_LAYERS
+        rungs = [first if n in flagged else Rung.UNGUARDED for n in range(len(decisions))]
+        donors = {
+            key: [
+                row[key].donor_prompt or text if key in row else text
+                for row, text in zip(checked, values, strict=True)
+            ]
+            for key, values in texts.items()
+        }
+        restart = _generator_states(call)
+        verify = self._checker.policy.verify and self._reader is not None and bool(flagged)
+        while True:
+            for generator, state in restart:
+                generator.set_state(state)
+            began = time.perf_counter()
+            output = self._run(call, texts, donors, rungs)
+            timings["generate"] += time.perf_counter() - began
+            if not verify:
+                break
+            began = time.perf_counter()
+            dirty = self._dirty(output, call, flagged, decisions, checked)
+            timings["verify"] += time.perf_counter() - began
+            if not dirty:
+                break
+            for row in dirty:
+                if rungs[row] is Rung.ALL_LAYERS:
+                    raise Blocked(_not_clean(decisions[row]))
+                rungs[row] = Rung.ALL_LAYERS
+        verifications = [
+            self._verification(d, n in flagged, verify) for n, d in enumerate(decisions)
+        ]
+        return Drawing(
+            output=output,
+            decisions=decisions,
+            rungs=rungs,
+            verifications=verifications,
+            timings=timings,
+        )
+
+    def _verification(self, decision: Decision, flagged: bool, verify: bool) -> Verification:
+        if flagged and verify:
+            return Verification.CLEAN
+        wanted = decision.action is Action.SUBSTITUTE
+        return Verification.NOT_VERIFIED if wanted else Verification.NOT_NEEDED
+
+    def _texts(self, call: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Every text argument as a list; embeddings cannot be read, so they are refused."""
+        for name in self._adapter.embedding_arguments:
+            if call.get(name) is not None:
+                raise InvalidInput(f"{name}: embeddings cannot be checked; pass the text itself")
+        texts: dict[str, list[str]] = {}
+        for name in self._adapter.text_arguments:
+            value = call.get(name)
+            if value is None:
+                continue
+            values = [value] if isinstance(value, str) else value
+            if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+                raise InvalidInput(f"{name}: expected a string or a list of strings")
+            texts[name] = values
+        if not texts.get("prompt"):
+            raise InvalidInput("prompt: at least one prompt is needed")
+        if len({len(v) for v in texts.values()}) > 1:
+            raise InvalidInput("prompt, prompt_2 and prompt_3 must have the same number of entries")
+        return texts
+
+    def _check(
+        self, texts: Mapping[str, list[str]], known: Sequence[Decision] | None
+    ) -> list[dict[str, Decision]]:
+        names = list(texts)
+        first = list(known) if known is not None else self._checker.check_many(texts["prompt"])
+        columns = [first if n == "prompt" else self._checker.check_many(texts[n]) for n in names]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def _run(
+        self,
+        call: Mapping[str, Any],
+        texts: Mapping[str, list[str]],
+        donors: Mapping[str, list[str]],
+        rungs: Sequence[Rung],
+    ) -> Any:
+        """One call of the pipeline, each prompt on its rung."""
+        swapped = {
+            key: [
+                donor if rung is Rung.ALL_LAYERS else text
+                for text, donor, rung in zip(values, donors[key], rungs, strict=True)
+            ]
+            for key, values in texts.items()
+        }
+        rows = [n for n, rung in enumerate(rungs) if rung is Rung.SITES]
+        # An untouched call goes through as it came, so that harmless prompts cost nothing.
+        actual = dict(call) if swapped == texts else {**call, **swapped}
+        edit: Any = nullcontext()
+        if rows:
+            if self._manifest is None:
+                raise SubstitutionError("substitution at sites needs a manifest")
+            edit = self._adapter.substituted(
+                self._pipe, self._manifest, {**call, **swapped}, rows, {**donors}
+            )
+        with edit:
+            return self._pipe(**actual)
+
+    def _dirty(
+        self,
+        output: Any,
+        call: Mapping[str, Any],
+        flagged: Sequence[int],
+        decisions: Sequence[Decision],
+        checked: Sequence[Mapping[str, Decision]],
+    ) -> list[int]:
+        """The flagged prompts any of whose pictures still shows toxic text."""
+        images = output[0] if isinstance(output, tuple) else output.images
+        if call.get("output_type", "pil") != "pil":
+            raise InvalidInput(
+                "output_type: verification needs 'pil'; or set verify: false in the policy"
+            )
+        each = call.get("num_images_per_prompt") or 1
+        dirty = []
+        for row in flagged:
+            words = [f.text for d in checked[row].values() for f in d.findings]
+            for image in images[row * each : (row + 1) * each]:
+                assert self._reader is not None
+                if is_toxic(self._reader.read(image), words, self._checker.check_reading):
+                    dirty.append(row)
+                    break
+        return dirty
+
+
+def _not_clean(decision: Decision) -> Decision:
+    return Decision(
+        action=Action.BLOCK,
+        policy=decision.policy,
+        spans=decision.spans,
+        findings=decision.findings,
+        reason="toxic_text_in_picture",
+    )
+
+
+def _generator_states(call: Mapping[str, Any]) -> list[tuple[torch.Generator, torch.Tensor]]:
+    """The random generators of a call with their states, so that a second rung draws the same noise."""
+    given = call.get("generator")
+    generators = given if isinstance(given, list) else [given] if given is not None else []
+    return [(g, g.get_state()) for g in generators]

@@ -1,0 +1,1 @@
+"""The gRPC sidecar (see CHANGELOG: arrives with its own release)."""

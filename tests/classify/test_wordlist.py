@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guard.classify.wordlist import Entry, Matching, WordLists
+from guard.policy.load import load_policy
+from guard.types import Action, Severity
+
+
+def entry(term: str, matching: Matching = Matching.INFLECTED) -> Entry:
+    return Entry(
+        term=term,
+        rule=f"insult.mild/{term[0]}",
+        category="insult",
+        severity=Severity.MILD,
+        action=Action.SUBSTITUTE,
+        matching=matching,
+    )
+
+
+LISTS = WordLists(
+    [
+        entry("idiot"),
+        entry("loser"),
+        entry("shut up", Matching.EXACT),
+        entry("dumm", Matching.STEM),
+    ],
+    allow=["idiot light", "dummkopf", "looser"],
+    compound_parts=["you", "face"],
+)
+FOUND = [
+    ("IDIOT", "IDIOT"),
+    ("an Idiot!", "Idiot"),
+    ("IDIOTS", "IDIOTS"),
+    ("1D10T", "1D10T"),
+    ("L0SER", "L0SER"),
+    ("LO$ER", "LO$ER"),
+    ("I D I O T", "I D I O T"),
+    ("x I.D.I.O.T.", "I.D.I.O.T"),
+    ("IDIOOOT", "IDIOOOT"),
+    ("ІDІОТ", "ІDІОТ"),
+    ("SHUT UP", "SHUT UP"),
+    ("shut\nup now", "shut\nup"),
+    ("#SHUTUP", "SHUTUP"),
+    ("$HUT UP", "$HUT UP"),
+    ("YOUIDIOT", "YOUIDIOT"),
+    ("idiotface", "idiotface"),
+    ("idiot's", "idiot"),
+    ("Dummy", "Dummy"),
+]
+CLEAN = [
+    "",
+    "HELLO",
+    "idiotic",
+    "shut the door, look up",
+    "idiot light",
+    "IDIOT LIGHTS",
+    "Dummkopf",
+    "looser",
+]
+HARMLESS = [
+    "Scunthorpe",
+    "Essex",
+    "Sussex",
+    "Dick Van Dyke",
+    "assassin",
+    "cocktail",
+    "shiitake",
+    "Wang",
+    "cockpit",
+    "garbage truck",
+    "analysis",
+    "class",
+    "pass",
+    "grape",
+    "therapist",
+    "Hancock",
+    "HE'LL",
+    "button",
+    "title",
+    "twitter",
+    "grasshopper",
+    "Phuket",
+    "peacock",
+]
+
+
+@pytest.mark.parametrize(("text", "match"), FOUND, ids=map(str, range(len(FOUND))))
+def test_found(text: str, match: str) -> None:
+    """A term is found in its inflections and disguises, at its place in the original."""
+    matches = LISTS.find(text, 7)
+    assert [text[m.start - 7 : m.end - 7] for m in matches] == [match]
+
+
+@pytest.mark.parametrize("text", CLEAN, ids=map(str, range(len(CLEAN))))
+def test_clean(text: str) -> None:
+    """Parts of words, scattered phrases and allowed terms are no matches."""
+    assert LISTS.find(text) == []
+
+
+@pytest.mark.parametrize("text", HARMLESS, ids=map(str, range(len(HARMLESS))))
+def test_default_lists_spare(text: str) -> None:
+    """The default policy finds nothing in harmless words, in any case."""
+    words = load_policy().words
+    assert not any(words.find(t) for t in (text, text.upper(), text.lower()))
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_default_terms_are_found(number: int) -> None:
+    """Every term of the default policy is found as it is written and in capitals."""
+    policy = load_policy()
+    for e in policy.entries[number::40]:
+        assert policy.words.find(e.term), e.rule
+        assert policy.words.find(e.term.upper()), e.rule
+
+
+@given(st.text() | st.text(alphabet="idotSHUTP 10!.-"))
+def test_offsets(text: str) -> None:
+    """Any text is searched without an error, and matches lie within it."""
+    assert all(0 <= m.start < m.end <= len(text) for m in LISTS.find(text))
+
+
+@pytest.mark.parametrize("unit", ["dumm", "idiot ", "a-", "a b ", "1!", "a"])
+def test_long_text(unit: str) -> None:
+    """Long texts, and long words, take linear time."""
+    start = time.perf_counter()
+    LISTS.find(unit * (50_000 // len(unit)))
+    assert time.perf_counter() - start < 3

@@ -1,0 +1,56 @@
+"""The synthetic world and its captions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guard.reference.captions import caption, held_out, sample_scene, sample_text
+from guard.reference.encoders import spelling
+from guard.reference.tokenizers import t5_tokenizer
+from guard.reference.world import LETTERS, MAX_LETTERS, render
+
+TOKENIZER = t5_tokenizer()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32))
+def test_pictures_hold_the_text_in_their_letter_cells(seed: int) -> None:
+    """The truth about the cells spells the scene's text, inside the sign."""
+    rng = np.random.default_rng(seed)
+    scene = sample_scene(rng)
+    picture = render(scene, rng)
+    rows = [row for row in picture.cells.tolist() if row[0] >= 0]
+    assert len(rows) == 2
+    assert "".join(LETTERS[i] for i in rows[0]).strip() == scene.text.strip()
+    assert picture.sign_box[1] < picture.sign_box[3]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32))
+def test_every_caption_is_tokenized_letter_by_letter(seed: int) -> None:
+    """Whatever the wording, the tokens of the text to draw spell it."""
+    rng = np.random.default_rng(seed)
+    said = caption(sample_scene(rng), rng)
+    letters, _ = spelling(TOKENIZER, [said])
+    spelled = "".join(LETTERS[k - 1] for k in letters[0].tolist() if k)
+    assert spelled.replace(" ", "") == said.scene.text.replace(" ", "")
+
+
+def test_no_training_text_is_held_out() -> None:
+    """The 300 held-out texts never come out of the sampler, and the list is the hashed one."""
+    rng = np.random.default_rng(0)
+    assert len(held_out()) == 300
+    texts = {sample_text(rng) for _ in range(3000)}
+    assert not texts & held_out()
+    assert max(map(len, texts)) <= MAX_LETTERS
+
+
+@pytest.mark.parametrize("quotes", ['""', "“”", "''", "«»", "``", "「」"])
+def test_quoted_scene_words_are_spelled(quotes: str) -> None:
+    """A colour's name inside quotes is text, not a colour."""
+    tokens = TOKENIZER.tokenize(f"a sign that says {quotes[0]}red{quotes[1]} on a red wall")
+    assert tokens.count("red") == 1
+    assert "##r" in tokens
