@@ -6,7 +6,7 @@ For every block alone, then for growing sets of neighbours around the best one, 
 donor's text (another word of the same length) at those blocks and the prompt's own everywhere else
 (Staniszewski et al. 2025, section 3). Read by OCR: similarity (1 - normalised Levenshtein distance)
 to the donor's and to the prompt's word; mean squared error to the unpatched picture. The rule: the
-smallest set whose donor similarity is within 0.05 of swapping the whole prompt; ties by error.
+smallest set whose donor similarity is within 0.02 of swapping the whole prompt; ties by error.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def main() -> None:
     ]
     for sites in tqdm(candidates, desc="sets"):
         table[",".join(map(str, sites))] = sweep.score(sweep.draw(sites))
-    goal = table["whole prompt"]["donor"] - 0.05
+    goal = table["whole prompt"]["donor"] - 0.02
     sets = {k: v for k, v in table.items() if k[0].isdigit()}
     enough = [k for k, v in sets.items() if v["donor"] >= goal] or [
         max(sets, key=lambda k: sets[k]["donor"])
@@ -198,7 +198,7 @@ def write(
             "date": datetime.date.today().isoformat(),
             "seed": SEED,
             "steps": arguments.steps,
-            "versions": {"torch": torch.__version__, "diffusers": diffusers.__version__},
+            "versions": {"torch": str(torch.__version__), "diffusers": diffusers.__version__},
             "columns": "OCR similarity to the prompt's and the donor's word, donor exact, MSE",
             "table": {k: {m: round(x, 5) for m, x in v.items()} for k, v in table.items()},
         },

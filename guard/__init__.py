@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 # Nothing may try a model hub unless the user says so; set before the libraries are imported.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Both libraries log parts of prompts (what was truncated), and prompts must not reach a log.
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 
 __all__ = [
     "Action",

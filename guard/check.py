@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from guard.classify.findings import find
+from guard.classify.toxicity import ToxicityClassifier
 from guard.errors import ClassifierError, InvalidInput
 from guard.extract import extract
 from guard.policy.decide import decide
 from guard.policy.donor import donor_prompt
+from guard.policy.load import load_policy
 from guard.policy.model import Policy
 from guard.types import Action, Decision, Finding, PolicyRef, TextSpan
 
-__all__ = ["MAX_PROMPT", "Checker", "Scorer"]
+__all__ = ["MAX_PROMPT", "Checker", "Scorer", "load_checker"]
 
 MAX_PROMPT = 100_000
 """Longest prompt that is checked, in code points."""
@@ -145,3 +148,9 @@ def _acceptable(donor: _Checked) -> bool:
         f.start < span.end and span.start < f.end for f in donor.findings for span in donor.spans
     )
     return donor.action is Action.FLAG and not inside
+
+
+def load_checker(policy: Path | Policy | None = None) -> Checker:
+    """A checker for a policy (a path, a loaded one, or None for the default one)."""
+    loaded = policy if isinstance(policy, Policy) else load_policy(policy)
+    return Checker(loaded, ToxicityClassifier.load() if loaded.uses_classifier else None)

@@ -61,7 +61,7 @@ def check(
     """
     _one_of(prompt, jsonl_file)
     with _waiting("Loading the classifier"):
-        from guard.guard import load_checker
+        from guard.check import load_checker
 
         checker = load_checker(policy)
     if prompt is not None:

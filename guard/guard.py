@@ -10,27 +10,19 @@ from typing import Any, Self
 
 import torch
 
-from guard.check import Checker
-from guard.classify.toxicity import ToxicityClassifier
+from guard.check import Checker, load_checker
 from guard.errors import Blocked, InvalidInput, UnsupportedModel
 from guard.generate.adapter import adapter_for
 from guard.generate.load import DEFAULT_MODEL, load_pipeline
-from guard.policy.load import load_policy
 from guard.policy.model import Policy
 from guard.substitute.manifest import Manifest, find_manifest
 from guard.types import Action, Decision, Outcome, Request, Rung, Verification
 from guard.verify import Reader, default_reader
 from guard.wrap import GuardedPipeline
 
-__all__ = ["Guard", "load_checker", "wrap"]
+__all__ = ["Guard", "wrap"]
 
 _MAX_STEPS = 1000
-
-
-def load_checker(policy: Path | Policy | None = None) -> Checker:
-    """A checker for a policy (a path, a loaded one, or None for the default one)."""
-    loaded = policy if isinstance(policy, Policy) else load_policy(policy)
-    return Checker(loaded, ToxicityClassifier.load() if loaded.uses_classifier else None)
 
 
 def wrap(

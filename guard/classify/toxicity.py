@@ -51,9 +51,7 @@ _TOKENIZER_FILES = (
     "sentencepiece.bpe.model",
 )
 _BATCH = 64
-_MARGIN = (
-    32  # tokens kept free in a window, since a cut word may need more of them than a whole one
-)
+_WINDOW = 32  # tokens: a few toxic words would drown in a window as long as the model's limit
 
 
 class ToxicityClassifier:
@@ -130,9 +128,8 @@ class ToxicityClassifier:
         if len(offsets) <= self._limit:
             yield text
             return
-        size = self._limit - _MARGIN
-        for start in range(0, len(offsets) - size // 2, size // 2):
-            window = offsets[start : start + size]
+        for start in range(0, len(offsets) - _WINDOW // 2, _WINDOW // 2):
+            window = offsets[start : start + _WINDOW]
             yield text[window[0][0] : window[-1][1]]
 
 

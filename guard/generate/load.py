@@ -45,11 +45,12 @@ def load_pipeline(
     Raises ModelError where the folder cannot be loaded.
     """
     folder = model_folder(model)
-    # Diffusers logs what it truncates from a prompt, and prompts must not reach a log.
+    # Again here: the environment is too late where the caller imported diffusers first.
     diffusers_logging.set_verbosity_error()
+    diffusers_logging.disable_progress_bar()
     try:
         pipe = DiffusionPipeline.from_pretrained(
-            folder, torch_dtype=dtype, local_files_only=True, use_safetensors=True
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{folder}: cannot be loaded: {error}") from error

@@ -109,6 +109,9 @@ class ShadowText:
                     "the denoiser never reached the step at which the sites start"
                 )
 
+    def _find(self, text: torch.Tensor) -> RowMatch | None:
+        return match_rows(text, self._flagged)
+
     def _close_step(self) -> None:
         if not self._step_matched:
             raise SubstitutionError(
@@ -131,7 +134,7 @@ class ShadowText:
             self._close_step()
             self._step, self._step_time, self._step_matched = self._step + 1, time, False
         text = kwargs["encoder_hidden_states"]
-        match = match_rows(text, self._flagged)
+        match = self._find(text)
         self._step_matched |= match is not None
         self._match = match if self._step >= self._start_step else None
         self._fired = []

@@ -3,7 +3,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import pickle
 import shutil
 import socket
 import stat
@@ -117,10 +116,10 @@ def test_toxic_words_at_the_end_of_a_long_text_are_seen(classifier: ToxicityClas
     """Detoxify alone cuts the text; the highest of the windows is what counts."""
     filler = "the garden is open and the bread is fresh today . " * 60
     calm, harsh = classifier.scores([filler, filler + TOXIC[1]])
-    assert harsh["toxicity"] > 0.5 > calm["toxicity"]
-    assert harsh["toxicity"] > calm["toxicity"] + 0.3
+    metadata = json.loads((EMBEDDED / "metadata.json").read_text())
+    assert calm["insult"] < metadata["recommended_thresholds"]["insult"] <= harsh["insult"]
     cut = classifier._detoxify.predict([filler + TOXIC[1]])
-    assert cut["toxicity"] < 0.5  # what windows are for
+    assert cut["toxicity"] == pytest.approx(classifier._detoxify.predict([filler])["toxicity"])
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -217,11 +216,10 @@ def test_a_tampered_checkpoint_is_refused_before_it_is_unpickled(
     named: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wrong digest stops the load; and even a right one runs no code from the file."""
-    trap = pickle.dumps(_Trap(named / "sprung"))
-    (named / FILE).write_bytes(trap)
+    torch.save(_Trap(named / "sprung"), named / FILE)
     with pytest.raises(ModelError, match="not with c1212f89"):
         ToxicityClassifier.load("original")
-    monkeypatch.setenv(DIGEST_VARIABLE, hashlib.sha256(trap).hexdigest())
+    monkeypatch.setenv(DIGEST_VARIABLE, hashlib.sha256((named / FILE).read_bytes()).hexdigest())
     with pytest.raises(ModelError, match="not a Detoxify checkpoint"):
         ToxicityClassifier.load("original")
     assert not (named / "sprung").exists()
