@@ -39,7 +39,7 @@ def count(model: SD3Transformer2DModel, batch: int, side: int) -> int:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(
             hidden_states=torch.empty(batch, 16, side, side, **kind),
-            timestep=torch.zeros(batch),
+            timestep=torch.empty(batch, **kind),
             encoder_hidden_states=torch.empty(batch, TOKENS, WIDTH, **kind),
             pooled_projections=torch.empty(batch, 2048, **kind),
         )
@@ -47,7 +47,10 @@ def count(model: SD3Transformer2DModel, batch: int, side: int) -> int:
 
 
 class _LastRowFlagged(ShadowText):
-    """Meta tensors have no content to match rows by: the last row is the flagged one."""
+    """Meta tensors have no content to match rows or steps by: the last row is the flagged one."""
+
+    def _time(self, timestep: torch.Tensor) -> float:
+        return 0.0
 
     def _find(self, text: torch.Tensor) -> RowMatch:
         donor = self._flagged[0].donor

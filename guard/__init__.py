@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Nothing may try a model hub unless the user says so; set before the libraries are imported.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# A bar for each part of a small model is noise; the command line shows its own progress.
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 # Both libraries log parts of prompts (what was truncated), and prompts must not reach a log.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")

@@ -109,6 +109,9 @@ class ShadowText:
                     "the denoiser never reached the step at which the sites start"
                 )
 
+    def _time(self, timestep: torch.Tensor) -> float:
+        return float(timestep.flatten()[0])
+
     def _find(self, text: torch.Tensor) -> RowMatch | None:
         return match_rows(text, self._flagged)
 
@@ -129,7 +132,7 @@ class ShadowText:
     ) -> None:
         if args:
             raise SubstitutionError("the denoiser must be called with keyword arguments")
-        time = float(kwargs["timestep"].flatten()[0])
+        time = self._time(kwargs["timestep"])
         if time != self._step_time:
             self._close_step()
             self._step, self._step_time, self._step_matched = self._step + 1, time, False

@@ -188,12 +188,14 @@ def test_a_skipped_block_is_not_expected_to_fire() -> None:
 def test_a_step_without_a_flagged_row_raises() -> None:
     """A step in which no row carried the flagged text is an error when the next step begins."""
     batch = make()
-    edit = ShadowText(batch.model, [2], batch.flagged())
-    with edit:
-        batch.run(torch.randn_like(batch.text), time=900.0)
-        with pytest.raises(SubstitutionError, match="no row of a denoising step"):
+
+    def two_steps() -> None:
+        with ShadowText(batch.model, [2], batch.flagged()):
+            batch.run(torch.randn_like(batch.text), time=900.0)
             batch.run(time=800.0)
-        batch.run(time=800.0)
+
+    with pytest.raises(SubstitutionError, match="no row of a denoising step"):
+        two_steps()
 
 
 def test_a_last_step_without_a_flagged_row_raises_on_leaving() -> None:
