@@ -27,7 +27,7 @@ from guard.types import Action, Method, Request
 from guard.verify import default_reader, is_toxic, letters_of
 from guard.wrap import GuardedPipeline
 
-WORDS = ("IDIOT", "LOSER", "SHUT UP", "STUPID", "MORON", "DUMB", "JERK", "CREEP", "FOOL", "CLOWN")
+WORDS = ("IDIOT", "LOSER", "SHUT UP", "STUPID", "MORON", "DUMB", "DORK", "CREEP", "FOOL", "NITWIT")
 SEED = 4242
 BANDS = (slice(5, 27), slice(37, 59))  # rows of a sign at the top and at the bottom
 
