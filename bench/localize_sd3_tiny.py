@@ -6,7 +6,8 @@ For every block alone, then for growing sets of neighbours around the best one, 
 donor's text (another word of the same length) at those blocks and the prompt's own everywhere else
 (Staniszewski et al. 2025, section 3). Read by OCR: similarity (1 - normalised Levenshtein distance)
 to the donor's and to the prompt's word; mean squared error to the unpatched picture. The rule: the
-smallest set whose donor similarity is within 0.02 of swapping the whole prompt; ties by error.
+smallest set whose donor similarity is within 0.02 of swapping the whole prompt; ties by error. The
+chosen set is also drawn with the donor's pooled text.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def pairs(count: int) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def manifest(pipe: Any, sites: list[int]) -> Manifest:
+def manifest(pipe: Any, sites: list[int], swap_pooled: bool = False) -> Manifest:
     return Manifest(
         name="sd3-tiny",
         pipeline=type(pipe).__name__,
@@ -70,6 +71,7 @@ def manifest(pipe: Any, sites: list[int]) -> Manifest:
         sites=tuple(sites),
         modules=tuple(f"transformer_blocks.{s}.attn" for s in sites),
         start_step=0,
+        swap_pooled=swap_pooled,
     )
 
 
@@ -81,7 +83,9 @@ class Sweep:
         self.reader = default_reader()
         self.plain = self.draw([])
 
-    def draw(self, sites: list[int], swap: bool = False) -> list[np.ndarray]:
+    def draw(
+        self, sites: list[int], swap: bool = False, swap_pooled: bool = False
+    ) -> list[np.ndarray]:
         images: list[np.ndarray] = []
         for start in range(0, len(self.rows), BATCH):
             part = self.rows[start : start + BATCH]
@@ -95,7 +99,7 @@ class Sweep:
             if sites:
                 edit = adapter_for(self.pipe).substituted(
                     self.pipe,
-                    manifest(self.pipe, sites),
+                    manifest(self.pipe, sites, swap_pooled),
                     call,
                     range(len(part)),
                     {"prompt": donors},
@@ -160,6 +164,8 @@ def main() -> None:
         max(sets, key=lambda k: sets[k]["donor"])
     ]
     chosen = min(enough, key=lambda k: (k.count(","), sets[k]["mse"]))
+    pooled = sweep.draw([int(s) for s in chosen.split(",")], swap_pooled=True)
+    table[f"{chosen} and pooled text"] = sweep.score(pooled)
     print(f"{'donor text read at':20s} prompt  donor  exact   MSE x 1000")
     for name, row in table.items():
         mark = "  <- chosen" if name == chosen else ""

@@ -15,6 +15,7 @@ from guard.policy.decide import decide
 from guard.policy.donor import donor_prompt
 from guard.policy.load import load_policy
 from guard.policy.model import Policy
+from guard.timing import Stages
 from guard.types import Action, Decision, Finding, PolicyRef, TextSpan
 
 __all__ = ["MAX_PROMPT", "Checker", "Scorer", "load_checker"]
@@ -49,19 +50,23 @@ class Checker:
         """The decision on one prompt; raises InvalidInput for one that is too long."""
         return self.check_many([prompt])[0]
 
-    def check_many(self, prompts: Sequence[str]) -> list[Decision]:
-        """Decisions in the order of `prompts`; the classifier runs once for all of them."""
+    def check_many(self, prompts: Sequence[str], stages: Stages | None = None) -> list[Decision]:
+        """Decisions in the order of `prompts`; the classifier runs once for all of them.
+
+        `stages` gets the seconds for "extract" and "classify".
+        """
+        stages = stages or Stages()
         for prompt in prompts:
             if len(prompt) > MAX_PROMPT:
-                raise InvalidInput(f"prompt: at most {MAX_PROMPT} code points, got {len(prompt)}")
+                raise InvalidInput("prompt", f"at most {MAX_PROMPT} code points, got {len(prompt)}")
         try:
-            checked = self._classify(prompts)
+            checked = self._classify(prompts, stages)
         except ClassifierError:
             if len(prompts) == 1:
                 return [self._on_error(extract(prompts[0]))]
             # One bad prompt must not decide for its neighbours.
             return [self.check(prompt) for prompt in prompts]
-        return self._with_donors(prompts, checked)
+        return self._with_donors(prompts, checked, stages)
 
     def check_reading(self, text: str) -> Action:
         """The action for text that OCR read from a picture: the same as for a span that holds it."""
@@ -73,9 +78,12 @@ class Checker:
         except ClassifierError:
             return Action.BLOCK
 
-    def _classify(self, prompts: Sequence[str]) -> list[_Checked]:
+    def _classify(self, prompts: Sequence[str], stages: Stages) -> list[_Checked]:
         keeps = self.policy.extraction.keeps
-        return self._judge([(p, tuple(filter(keeps, extract(p)))) for p in prompts])
+        with stages("extract"):
+            extracted = [(p, tuple(filter(keeps, extract(p)))) for p in prompts]
+        with stages("classify"):
+            return self._judge(extracted)
 
     def _judge(self, prompts: Sequence[tuple[str, tuple[TextSpan, ...]]]) -> list[_Checked]:
         """Findings and action for prompts with their spans, scored in one call of the classifier."""
@@ -90,7 +98,9 @@ class Checker:
             checked.append(_Checked(row, findings, decide(self.policy, findings)))
         return checked
 
-    def _with_donors(self, prompts: Sequence[str], checked: Sequence[_Checked]) -> list[Decision]:
+    def _with_donors(
+        self, prompts: Sequence[str], checked: Sequence[_Checked], stages: Stages
+    ) -> list[Decision]:
         """Complete the decisions; a prompt without an acceptable donor prompt is blocked."""
         donors: dict[int, str] = {}
         for whole_spans in (False, True):
@@ -101,7 +111,7 @@ class Checker:
             ]
             tried = {n: self._donor(prompts[n], checked[n], whole_spans) for n in wanted}
             try:
-                again = self._classify(list(tried.values()))
+                again = self._classify(list(tried.values()), stages)
             except ClassifierError:
                 break
             donors |= {

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Blocked",
+    "Cancelled",
     "ClassifierError",
     "GuardError",
     "InvalidInput",
@@ -27,6 +28,13 @@ class GuardError(Exception):
 
 class InvalidInput(GuardError):
     """A request is out of bounds; the message names the field, the limit and the value."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field, self.problem = field, problem
+
+    def __reduce__(self) -> tuple[type[InvalidInput], tuple[str, str]]:
+        return type(self), (self.field, self.problem)
 
 
 class PolicyError(GuardError):
@@ -55,6 +63,10 @@ class SubstitutionError(GuardError):
 
 class VerificationError(GuardError):
     """The picture could not be read back, so it is not returned."""
+
+
+class Cancelled(GuardError):
+    """Whoever asked for a picture no longer wants it; nothing was decoded."""
 
 
 class Blocked(GuardError):

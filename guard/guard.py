@@ -14,15 +14,20 @@ from guard.check import Checker, load_checker
 from guard.errors import Blocked, InvalidInput, UnsupportedModel
 from guard.generate.adapter import adapter_for
 from guard.generate.load import DEFAULT_MODEL, load_pipeline
+from guard.generate.watch import OnStep
 from guard.policy.model import Policy
 from guard.substitute.manifest import Manifest, find_manifest
+from guard.timing import Stages
 from guard.types import Action, Decision, Outcome, Request, Rung, Verification
 from guard.verify import Reader, default_reader
 from guard.wrap import GuardedPipeline
 
-__all__ = ["Guard", "wrap"]
+__all__ = ["MAX_GUIDANCE", "MAX_PICTURES", "MAX_STEPS", "Guard", "check_request", "wrap"]
 
-_MAX_STEPS = 1000
+MAX_STEPS = 1000
+MAX_PICTURES = 16
+"""Most pictures of one request; they are drawn in one batch."""
+MAX_GUIDANCE = 100.0
 
 
 def wrap(
@@ -98,48 +103,87 @@ class Guard:
         """Decisions in the order of the prompts; faster than one by one."""
         return self.checker.check_many(prompts)
 
-    def generate(self, request: Request) -> Outcome:
-        """Draw one picture under the guard. A blocked prompt is an answer, not an exception."""
-        if not request.prompt.strip():
-            raise InvalidInput("prompt: must not be empty")
-        if not 1 <= request.steps <= _MAX_STEPS:
-            raise InvalidInput(f"steps: must be 1 to {_MAX_STEPS}, got {request.steps}")
-        if not 0 <= request.seed < 2**63:
-            raise InvalidInput(f"seed: must be 0 to 2**63 - 1, got {request.seed}")
-        decision = self.check(request.prompt)
+    def generate(
+        self,
+        request: Request,
+        *,
+        decision: Decision | None = None,
+        on_step: OnStep | None = None,
+    ) -> Outcome:
+        """Draw under the guard. A blocked prompt is an answer, not an exception.
+
+        `decision` is the prompt's decision where `check` was called already. `on_step` is called
+        after every denoising step with (steps done, steps in all), again from 1 on each rung; what
+        it raises stops the drawing within that step. Raises InvalidInput.
+        """
+        stages = Stages()
+        check_request(request)
+        self.pipeline.check_size(request.width, request.height)
+        if decision is None:
+            decision = self.checker.check_many([request.prompt], stages)[0]
         if decision.action is Action.BLOCK:
-            return _blocked(request, decision)
-        call: dict[str, Any] = {
-            "prompt": [request.prompt],
-            "num_inference_steps": request.steps,
-            "generator": torch.Generator("cpu").manual_seed(request.seed),
-        }
-        if request.guidance_scale is not None:
-            call["guidance_scale"] = request.guidance_scale
+            return _blocked(request, decision, stages)
         try:
-            drawing = self.pipeline.draw(call, request.method, [decision])
+            drawing = self.pipeline.draw(
+                _call(request), request.method, [decision], stages=stages, on_step=on_step
+            )
         except Blocked as blocked:
-            return _blocked(request, blocked.decision)
+            return _blocked(request, blocked.decision, stages)
         rung = drawing.rungs[0]
         return Outcome(
             decision=decision,
-            image=drawing.output.images[0],
+            images=tuple(drawing.output.images),
             seed=request.seed,
             method=request.method,
             rung=rung,
             verification=drawing.verifications[0],
             sites=self.manifest.sites if self.manifest and rung is Rung.SITES else (),
-            timings=MappingProxyType(drawing.timings),
+            timings=MappingProxyType(stages.seconds),
         )
 
 
-def _blocked(request: Request, decision: Decision) -> Outcome:
+def check_request(request: Request) -> None:
+    """Raise InvalidInput for what no model can draw."""
+    if not request.prompt.strip():
+        raise InvalidInput("prompt", "must not be empty")
+    if not 1 <= request.steps <= MAX_STEPS:
+        raise InvalidInput("steps", f"must be 1 to {MAX_STEPS}, got {request.steps}")
+    if not 1 <= request.pictures <= MAX_PICTURES:
+        raise InvalidInput("pictures", f"must be 1 to {MAX_PICTURES}, got {request.pictures}")
+    if not 0 <= request.seed < 2**63 - MAX_PICTURES:
+        raise InvalidInput("seed", f"must be 0 to 2**63 - {MAX_PICTURES + 1}, got {request.seed}")
+    scale = request.guidance_scale
+    if scale is not None and not 0 <= scale <= MAX_GUIDANCE:
+        raise InvalidInput("guidance_scale", f"must be 0 to {MAX_GUIDANCE:g}, got {scale:g}")
+
+
+def _call(request: Request) -> dict[str, Any]:
+    """The pipeline call of a request; what it leaves open is the model's own."""
+    generators = [
+        torch.Generator("cpu").manual_seed(request.seed + n) for n in range(request.pictures)
+    ]
+    optional = {
+        "guidance_scale": request.guidance_scale,
+        "width": request.width,
+        "height": request.height,
+    }
+    return {
+        "prompt": [request.prompt],
+        "num_inference_steps": request.steps,
+        "num_images_per_prompt": request.pictures,
+        "generator": generators if request.pictures > 1 else generators[0],
+        **{k: v for k, v in optional.items() if v is not None},
+    }
+
+
+def _blocked(request: Request, decision: Decision, stages: Stages) -> Outcome:
     toxic = decision.reason == "toxic_text_in_picture"
     return Outcome(
         decision=decision,
-        image=None,
+        images=(),
         seed=request.seed,
         method=request.method,
         rung=Rung.BLOCK,
         verification=Verification.TOXIC_TEXT if toxic else Verification.NOT_NEEDED,
+        timings=MappingProxyType(stages.seconds),
     )

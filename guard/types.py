@@ -180,25 +180,31 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One picture to draw. Sizes in pixels; None means the model's own default."""
+    """Pictures of one prompt. Sizes in pixels; None means the model's own default.
+
+    Picture n of `pictures` is drawn from the seed `seed + n`.
+    """
 
     prompt: str = field(repr=False)
     seed: int = 0
     steps: int = 20
     guidance_scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    pictures: int = 1
     method: Method = Method.SUBSTITUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a request. `image` is None exactly when the picture was blocked.
+    """What came of a request. `images` is empty exactly when the request was blocked.
 
     `sites` are the numbers of the attention modules that read the donor's text; `timings` are
-    seconds per stage (extract and classify as "check", "generate", "verify").
+    seconds per stage (`guard.timing.STAGES`).
     """
 
     decision: Decision
-    image: Image.Image | None
+    images: tuple[Image.Image, ...]
     seed: int
     method: Method
     rung: Rung
@@ -207,8 +213,13 @@ class Outcome:
     timings: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
+    def image(self) -> Image.Image | None:
+        """The first picture."""
+        return self.images[0] if self.images else None
+
+    @property
     def blocked(self) -> bool:
-        return self.image is None
+        return not self.images
 
 
 def _check_offsets(start: int, end: int, text: str) -> None:

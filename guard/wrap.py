@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +13,9 @@ import torch
 from guard.check import Checker
 from guard.errors import Blocked, InvalidInput, SubstitutionError
 from guard.generate.adapter import Adapter, adapter_for
+from guard.generate.watch import OnStep, Watch
 from guard.substitute.manifest import Manifest
+from guard.timing import Stages
 from guard.types import Action, Decision, Method, Rung, Verification
 from guard.verify import Reader, is_toxic
 
@@ -29,7 +30,6 @@ class Drawing:
     decisions: list[Decision]
     rungs: list[Rung]
     verifications: list[Verification]
-    timings: dict[str, float] = field(default_factory=dict)
 
 
 class GuardedPipeline:
@@ -61,32 +61,45 @@ class GuardedPipeline:
     def __call__(self, prompt: Any = None, *args: Any, **call: Any) -> Any:
         """The wrapped pipeline's own output. Pass everything but the prompt by keyword."""
         if args:
-            raise InvalidInput("pass every argument but the prompt by keyword")
+            raise InvalidInput("arguments", "pass every one but the prompt by keyword")
         return self.draw({"prompt": prompt, **call}).output
+
+    def check_size(self, width: int | None, height: int | None) -> None:
+        """Raise InvalidInput for a size in pixels that the model cannot draw."""
+        self._adapter.check_size(self._pipe, width, height)
 
     def draw(
         self,
         call: Mapping[str, Any],
         method: Method = Method.SUBSTITUTE,
         decisions: Sequence[Decision] | None = None,
+        *,
+        stages: Stages | None = None,
+        on_step: OnStep | None = None,
     ) -> Drawing:
         """Check, draw and verify one pipeline call.
 
-        `decisions` are the prompts' decisions where they are known already. Raises Blocked, and
-        InvalidInput for text that cannot be checked.
+        `decisions` are the prompts' decisions where they are known already. `stages` gets the
+        seconds per stage. `on_step` is called after every denoising step with (steps done, steps in
+        all), again from 1 on each rung; an exception that it raises stops the call there, and
+        nothing is decoded. Raises Blocked, and InvalidInput for text that
+        cannot be checked.
         """
         with self._lock:
-            return self._draw(dict(call), method, decisions)
+            return self._draw(dict(call), method, decisions, stages or Stages(), on_step)
 
     def _draw(
-        self, call: dict[str, Any], method: Method, known: Sequence[Decision] | None
+        self,
+        call: dict[str, Any],
+        method: Method,
+        known: Sequence[Decision] | None,
+        stages: Stages,
+        on_step: OnStep | None,
     ) -> Drawing:
         call = {**(self._manifest.call if self._manifest else {}), **call}
         texts = self._texts(call)
-        started = time.perf_counter()
-        checked = self._check(texts, known)
+        checked = self._check(texts, known, stages)
         decisions = [max(row.values(), key=lambda d: d.action.rank) for row in checked]
-        timings = {"check": time.perf_counter() - started, "generate": 0.0, "verify": 0.0}
         for decision in decisions:
             if decision.action is Action.BLOCK:
                 raise Blocked(decision)
@@ -107,14 +120,12 @@ class GuardedPipeline:
         while True:
             for generator, state in restart:
                 generator.set_state(state)
-            began = time.perf_counter()
-            output = self._run(call, texts, donors, rungs)
-            timings["generate"] += time.perf_counter() - began
+            with Watch(self._pipe, stages, on_step):
+                output = self._run(call, texts, donors, rungs)
             if not verify:
                 break
-            began = time.perf_counter()
-            dirty = self._dirty(output, call, flagged, decisions, checked)
-            timings["verify"] += time.perf_counter() - began
+            with stages("verify"):
+                dirty = self._dirty(output, call, flagged, checked)
             if not dirty:
                 break
             for row in dirty:
@@ -124,13 +135,7 @@ class GuardedPipeline:
         verifications = [
             self._verification(d, n in flagged, verify) for n, d in enumerate(decisions)
         ]
-        return Drawing(
-            output=output,
-            decisions=decisions,
-            rungs=rungs,
-            verifications=verifications,
-            timings=timings,
-        )
+        return Drawing(output=output, decisions=decisions, rungs=rungs, verifications=verifications)
 
     def _verification(self, decision: Decision, flagged: bool, verify: bool) -> Verification:
         if flagged and verify:
@@ -142,7 +147,7 @@ class GuardedPipeline:
         """Every text argument as a list; embeddings cannot be read, so they are refused."""
         for name in self._adapter.embedding_arguments:
             if call.get(name) is not None:
-                raise InvalidInput(f"{name}: embeddings cannot be checked; pass the text itself")
+                raise InvalidInput(name, "embeddings cannot be checked; pass the text itself")
         texts: dict[str, list[str]] = {}
         for name in self._adapter.text_arguments:
             value = call.get(name)
@@ -150,20 +155,24 @@ class GuardedPipeline:
                 continue
             values = [value] if isinstance(value, str) else value
             if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-                raise InvalidInput(f"{name}: expected a string or a list of strings")
+                raise InvalidInput(name, "expected a string or a list of strings")
             texts[name] = values
         if not texts.get("prompt"):
-            raise InvalidInput("prompt: at least one prompt is needed")
+            raise InvalidInput("prompt", "at least one prompt is needed")
         if len({len(v) for v in texts.values()}) > 1:
-            raise InvalidInput("prompt, prompt_2 and prompt_3 must have the same number of entries")
+            raise InvalidInput("prompt", "prompt_2 and prompt_3 must have as many entries")
         return texts
 
     def _check(
-        self, texts: Mapping[str, list[str]], known: Sequence[Decision] | None
+        self, texts: Mapping[str, list[str]], known: Sequence[Decision] | None, stages: Stages
     ) -> list[dict[str, Decision]]:
         names = list(texts)
-        first = list(known) if known is not None else self._checker.check_many(texts["prompt"])
-        columns = [first if n == "prompt" else self._checker.check_many(texts[n]) for n in names]
+        columns = [
+            list(known)
+            if n == "prompt" and known is not None
+            else self._checker.check_many(texts[n], stages)
+            for n in names
+        ]
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def _run(
@@ -199,14 +208,13 @@ class GuardedPipeline:
         output: Any,
         call: Mapping[str, Any],
         flagged: Sequence[int],
-        decisions: Sequence[Decision],
         checked: Sequence[Mapping[str, Decision]],
     ) -> list[int]:
         """The flagged prompts any of whose pictures still shows toxic text."""
         images = output[0] if isinstance(output, tuple) else output.images
         if call.get("output_type", "pil") != "pil":
             raise InvalidInput(
-                "output_type: verification needs 'pil'; or set verify: false in the policy"
+                "output_type", "verification needs 'pil'; or set verify: false in the policy"
             )
         each = call.get("num_images_per_prompt") or 1
         dirty = []

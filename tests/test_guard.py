@@ -139,6 +139,10 @@ def test_a_failing_classifier_draws_nothing(guard: Guard) -> None:
         (Request(prompt=" "), "prompt"),
         (Request(prompt="x", steps=0), "steps"),
         (Request(prompt="x", seed=-1), "seed"),
+        (Request(prompt="x", pictures=17), "pictures: must be 1 to 16, got 17"),
+        (Request(prompt="x", guidance_scale=1e9), "guidance_scale"),
+        (Request(prompt="x", width=100), "width: must be a multiple of 8 from 8 to 192, got 100"),
+        (Request(prompt="x", height=4096), "height"),
     ],
 )
 def test_bad_requests_name_the_field(guard: Guard, request_: Request, field: str) -> None:

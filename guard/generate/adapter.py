@@ -9,12 +9,22 @@ from typing import Any, Protocol
 import torch
 from diffusers import StableDiffusion3Pipeline
 
-from guard.errors import UnsupportedModel
+from guard.errors import InvalidInput, UnsupportedModel
 from guard.substitute.manifest import Manifest
 from guard.substitute.rows import FlaggedPrompt
 from guard.substitute.shadow import ShadowText
 
 __all__ = ["Adapter", "Sd3Adapter", "adapter_for"]
+
+
+MAX_SIDE = 4096
+"""Longest side of a picture in pixels, where a model states none."""
+
+
+def check_side(name: str, value: int | None, unit: int, most: int) -> None:
+    """Raise InvalidInput unless `value` is None or a multiple of `unit` up to `most`, in pixels."""
+    if value is not None and (not unit <= value <= most or value % unit):
+        raise InvalidInput(name, f"must be a multiple of {unit} from {unit} to {most}, got {value}")
 
 
 class Adapter(Protocol):
@@ -30,6 +40,9 @@ class Adapter(Protocol):
 
     def denoiser(self, pipe: Any) -> Any:
         """The module that is edited."""
+
+    def check_size(self, pipe: Any, width: int | None, height: int | None) -> None:
+        """Raise InvalidInput for a size in pixels that the model cannot draw; None is its default."""
 
     def substituted(
         self,
@@ -55,6 +68,15 @@ class Sd3Adapter:
     def denoiser(self, pipe: StableDiffusion3Pipeline) -> Any:
         return pipe.transformer
 
+    def check_size(
+        self, pipe: StableDiffusion3Pipeline, width: int | None, height: int | None
+    ) -> None:
+        config = pipe.transformer.config
+        unit = pipe.vae_scale_factor * config.patch_size
+        most = unit * (config.pos_embed_max_size or MAX_SIDE // unit)
+        check_side("width", width, unit, most)
+        check_side("height", height, unit, most)
+
     def substituted(
         self,
         pipe: StableDiffusion3Pipeline,
@@ -63,12 +85,13 @@ class Sd3Adapter:
         rows: Sequence[int],
         donors: Mapping[str, Sequence[str]],
     ) -> ShadowText:
-        own = self._encode(pipe, call, {k: call.get(k) for k in self.text_arguments})
-        donor = self._encode(pipe, call, {k: donors.get(k) for k in self.text_arguments})
+        own, _ = self._encode(pipe, call, {k: call.get(k) for k in self.text_arguments})
+        donor, pooled = self._encode(pipe, call, {k: donors.get(k) for k in self.text_arguments})
+        swap = manifest.swap_pooled
         return ShadowText(
             pipe.transformer,
             manifest.sites,
-            [FlaggedPrompt(own[row], donor[row]) for row in rows],
+            [FlaggedPrompt(own[row], donor[row], pooled[row] if swap else None) for row in rows],
             unconditional=self._unconditional(pipe, call, len(own)),
             start_step=manifest.start_step,
         )
@@ -83,12 +106,14 @@ class Sd3Adapter:
         return options | ({"lora_scale": scale} if scale is not None else {})
 
     @torch.no_grad()
-    def _encode(self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Any]) -> torch.Tensor:
-        """Joint states (rows, tokens, width), from the same batch that the pipeline will encode."""
-        states: torch.Tensor = pipe.encode_prompt(
+    def _encode(
+        self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Joint (rows, tokens, width) and pooled states, from the batch that the pipeline will encode."""
+        states, _, pooled, _ = pipe.encode_prompt(
             **texts, do_classifier_free_guidance=False, **self._options(pipe, call)
-        )[0]
-        return states
+        )
+        return states, pooled
 
     @torch.no_grad()
     def _unconditional(self, pipe: Any, call: Mapping[str, Any], count: int) -> torch.Tensor | None:

@@ -26,7 +26,8 @@ class Manifest:
 
     `config` holds the denoiser's config fields that must agree; `weights_digest` is the SHA-256 of
     the denoiser's weights ("sha256:..."), None where it is not known. `sites` are numbered in the
-    order in which the model runs them. `call` are arguments of the pipeline that the model needs.
+    order in which the model runs them. `swap_pooled`: flagged rows get the donor's pooled text as
+    well. `call` are arguments of the pipeline that the model needs.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Manifest:
     sites: tuple[int, ...]
     modules: tuple[str, ...]
     start_step: int
+    swap_pooled: bool = False
     call: Mapping[str, Any] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
@@ -79,6 +81,7 @@ def load_manifest(path: Path) -> Manifest:
             sites=tuple(int(s) for s in substitution["sites"]),
             modules=tuple(str(m) for m in substitution["modules"]),
             start_step=int(substitution["start_step"]),
+            swap_pooled=bool(substitution.get("swap_pooled", False)),
             call=dict(data.get("call") or {}),
             evidence=dict(data.get("evidence") or {}),
         )

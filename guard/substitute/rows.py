@@ -19,10 +19,14 @@ __all__ = ["FlaggedPrompt", "RowMatch", "match_rows", "refuse_ambiguous"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlaggedPrompt:
-    """The text embeddings (T, D) of a flagged prompt and of its donor, of equal shape and dtype."""
+    """The text embeddings (T, D) of a flagged prompt and of its donor, of equal shape and dtype.
+
+    `donor_pooled` is the donor's pooled text (P,), where that is to be swapped as well.
+    """
 
     embeds: torch.Tensor
     donor: torch.Tensor
+    donor_pooled: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.embeds.ndim != 2 or self.embeds.shape != self.donor.shape:
@@ -36,31 +40,35 @@ class FlaggedPrompt:
 class RowMatch:
     """`rows` int64 (R,) of the batch that are flagged, `donors` (R, T, D) in the same order.
 
-    `others` int64 (B - R,) are the remaining rows.
+    `others` int64 (B - R,) are the remaining rows; `pooled` (R, P) the donors' pooled text, None
+    where it is kept.
     """
 
     rows: torch.Tensor
     others: torch.Tensor
     donors: torch.Tensor
+    pooled: torch.Tensor | None = None
 
 
 def match_rows(text: torch.Tensor, flagged: Sequence[FlaggedPrompt]) -> RowMatch | None:
     """Compare a denoiser call's text embeddings (B, T, D) with the flagged prompts'; None if no row fits."""
-    found: dict[int, torch.Tensor] = {}
+    found: dict[int, FlaggedPrompt] = {}
     for prompt in flagged:
         if text.shape[1:] != prompt.embeds.shape:
             continue
         same = (text == prompt.embeds.to(text)).flatten(1).all(1)
         for row in same.nonzero().flatten().tolist():
-            found.setdefault(row, prompt.donor)
+            found.setdefault(row, prompt)
     if not found:
         return None
     rows = sorted(found)
     others = [row for row in range(len(text)) if row not in found]
+    pooled = [p for row in rows if (p := found[row].donor_pooled) is not None]
     return RowMatch(
         rows=torch.tensor(rows, device=text.device),
         others=torch.tensor(others, dtype=torch.long, device=text.device),
-        donors=torch.stack([found[row] for row in rows]).to(text),
+        donors=torch.stack([found[row].donor for row in rows]).to(text),
+        pooled=torch.stack(pooled).to(text) if len(pooled) == len(rows) else None,
     )
 
 

@@ -35,7 +35,8 @@ class ShadowText:
 
     `sites` are indices into `transformer.transformer_blocks`. The first `start_step` denoising
     steps run unedited (a step is a new value of `timestep`). `unconditional` are the negative
-    prompts' embeddings (N, T, D), which must differ from every flagged prompt's.
+    prompts' embeddings (N, T, D), which must differ from every flagged prompt's. Where the flagged
+    prompts carry a `donor_pooled`, their rows' pooled text is the donor's too, from the same step on.
 
     Entering raises SubstitutionError, with the model untouched, where an edit could not be trusted:
     fused projections, a foreign attention processor, an enabled cache, a compiled module. Within,
@@ -129,7 +130,7 @@ class ShadowText:
 
     def _before_call(
         self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         if args:
             raise SubstitutionError("the denoiser must be called with keyword arguments")
         time = self._time(kwargs["timestep"])
@@ -144,6 +145,11 @@ class ShadowText:
         self._expected = self._sites - set(kwargs.get("skip_layers") or ())
         if self._match is not None:
             self._text = self._transformer.context_embedder(self._match.donors)
+            if self._match.pooled is not None:
+                pooled = kwargs["pooled_projections"].clone()
+                pooled[self._match.rows] = self._match.pooled.to(pooled)
+                return args, {**kwargs, "pooled_projections": pooled}
+        return None
 
     def _after_call(self, _module: nn.Module, _args: Any, _output: Any) -> None:
         if self._match is not None and sorted(self._fired) != sorted(self._expected):

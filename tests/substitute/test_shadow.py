@@ -122,6 +122,23 @@ def test_all_layers_as_sites_equal_the_donor_prompt(dtype: torch.dtype) -> None:
     assert relative(edited, batch.run(donor_text)) < TOLERANCE[dtype]
 
 
+def test_swapped_pooled_text_and_all_layers_equal_the_donor_prompt() -> None:
+    """With the donor's pooled text as well, flagged rows are those of a plain run of the donor."""
+    batch, pooled = make(), torch.randn(2, 32)
+    donor_text, kept = batch.text.clone(), batch.pooled
+    donor_text[2:] = batch.donors
+    swapped = [
+        FlaggedPrompt(f.embeds, f.donor, p) for f, p in zip(batch.flagged(), pooled, strict=True)
+    ]
+    with ShadowText(batch.model, range(BLOCKS), swapped):
+        edited = batch.run()
+    batch.pooled = torch.cat([kept[:2], pooled])
+    expected = batch.run(donor_text)
+    assert relative(edited, expected) < TOLERANCE[torch.float32]
+    batch.pooled = kept
+    assert relative(edited, batch.run(donor_text)) > 1e-2
+
+
 def test_leaving_restores_the_model() -> None:
     """Property 4: after the `with` no hook, processor or attribute is left and outputs are the same."""
     batch = make()
