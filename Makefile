@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test lint format lock clean
+.PHONY: demo test lint format lock protos clean
 
 demo: $(STAMP)
 	$(BIN)/inkguard demo --out out/demo
@@ -33,5 +33,14 @@ $(STAMP): pyproject.toml requirements.lock
 lock: $(STAMP)
 	$(BIN)/python -m pip freeze --exclude-editable --exclude inkguard | sed 's/+cpu$$//' > requirements.lock
 
+# Generated with the oldest supported grpcio-tools, in an environment of its own: newer generated
+# code refuses older runtimes. Imports are made relative to server/_pb, since `guard` is our package.
+protos:
+	test -x .venv-protos/bin/python || $(PYTHON) -m venv .venv-protos
+	.venv-protos/bin/python -m pip install --quiet --disable-pip-version-check grpcio-tools==1.72.2
+	.venv-protos/bin/python -m grpc_tools.protoc --proto_path=protos --python_out=server/_pb \
+		--pyi_out=server/_pb --grpc_python_out=server/_pb guard/v1/guard.proto
+	sed -i 's/^from guard\.v1 import/from server._pb.guard.v1 import/' server/_pb/guard/v1/guard_pb2_grpc.py
+
 clean:
-	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-protos out .mypy_cache .ruff_cache .pytest_cache .hypothesis

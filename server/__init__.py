@@ -1,1 +1,1 @@
-"""The gRPC sidecar (see CHANGELOG: arrives with its own release)."""
+"""The sidecar: inkguard behind gRPC, with metrics, health and a decision log."""

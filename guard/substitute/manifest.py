@@ -27,7 +27,8 @@ class Manifest:
     `config` holds the denoiser's config fields that must agree; `weights_digest` is the SHA-256 of
     the denoiser's weights ("sha256:..."), None where it is not known. `sites` are numbered in the
     order in which the model runs them. `swap_pooled`: flagged rows get the donor's pooled text as
-    well. `call` are arguments of the pipeline that the model needs.
+    well. `call` are arguments of the pipeline that the model needs. `digest` is the SHA-256 of the
+    file, empty for one that was not read from a file.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Manifest:
     swap_pooled: bool = False
     call: Mapping[str, Any] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
 
     def differences(self, denoiser: Any, weights_digest: str | None) -> Iterator[str]:
         """Say how a diffusers denoiser (and its weights, where digested) differs from the manifest's."""
@@ -64,7 +66,8 @@ class Manifest:
 def load_manifest(path: Path) -> Manifest:
     """Read one manifest; raises ManifestError that names the file and the key at fault."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        data = yaml.safe_load(content.decode("utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: cannot be read: {error}") from None
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
@@ -84,6 +87,7 @@ def load_manifest(path: Path) -> Manifest:
             swap_pooled=bool(substitution.get("swap_pooled", False)),
             call=dict(data.get("call") or {}),
             evidence=dict(data.get("evidence") or {}),
+            digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
         )
     except KeyError as error:
         raise ManifestError(f"{path}: the key {error} is missing") from None
