@@ -7,18 +7,17 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from guard import jsonl
+from guard.backend import Backend, Local, Remote
 from guard.errors import GuardError
-from guard.types import Decision, Method, Outcome, Request
-
-if TYPE_CHECKING:
-    from guard.guard import Guard
+from guard.show import drawing, show_decision, waiting
+from guard.types import Method, Outcome, Request
 
 __all__ = ["main"]
 
@@ -38,7 +37,11 @@ app = typer.Typer(
 )
 
 _Policy = Annotated[
-    Path | None, typer.Option("--policy", help="Policy file. [default: the one that is shipped]")
+    str | None,
+    typer.Option(
+        "--policy",
+        help="Policy file; with --server the name of one of its policies. [default: the shipped one]",
+    ),
 ]
 _Jsonl = Annotated[
     str | None,
@@ -46,6 +49,17 @@ _Jsonl = Annotated[
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _Prompt = Annotated[str | None, typer.Argument(help="What to draw.", show_default=False)]
+_Server = Annotated[
+    str | None,
+    typer.Option("--server", help="Ask the sidecar at HOST:PORT, in place of this machine."),
+]
+_Ca = Annotated[
+    Path | None, typer.Option("--tls-ca", help="Connect by TLS; the server's authority (PEM).")
+]
+_Certificate = Annotated[
+    Path | None, typer.Option("--tls-cert", help="This client's certificate, for mTLS (PEM).")
+]
+_Key = Annotated[Path | None, typer.Option("--tls-key", help="Its private key (PEM).")]
 
 
 @app.command()
@@ -54,25 +68,32 @@ def check(
     jsonl_file: _Jsonl = None,
     policy: _Policy = None,
     as_json: _Json = False,
+    server: _Server = None,
+    tls_ca: _Ca = None,
+    tls_cert: _Certificate = None,
+    tls_key: _Key = None,
 ) -> None:
     """Say what the policy makes of a prompt; nothing is drawn.
 
     With --jsonl, each line is {"id": ..., "prompt": ...} and gets one line back, in order.
     """
     _one_of(prompt, jsonl_file)
-    with _waiting("Loading the classifier"):
-        from guard.check import load_checker
-
-        checker = load_checker(policy)
+    backend: Backend
+    if server is not None:
+        backend = Remote(server, _tls(tls_ca, tls_cert, tls_key), policy, None)
+    else:
+        with waiting("Loading the classifier"):
+            backend = Local(policy, None, Method.SUBSTITUTE)
     if prompt is not None:
-        decision = checker.check(prompt)
-        print(json.dumps(decision.to_json(), ensure_ascii=False)) if as_json else _show(
-            prompt, decision
-        )
+        decision = backend.check_many([prompt])[0]
+        if as_json:
+            print(json.dumps(decision.to_json(), ensure_ascii=False))
+        else:
+            show_decision(decision)
         return
 
     def work(jobs: list[jsonl.Job]) -> list[dict[str, Any]]:
-        return _each_or_all(jobs, lambda j: [d.to_json() for d in checker.check_many(j)])
+        return _each_or_all(jobs, lambda j: [d.to_json() for d in backend.check_many(j)])
 
     _run_jsonl(jsonl_file, _check_line, work)
 
@@ -84,38 +105,51 @@ def generate(
     seed: Annotated[int, typer.Option(help="The same seed draws the same picture.")] = 0,
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 20,
     model: Annotated[
-        str, typer.Option(help="An embedded model's name, or a diffusers folder.")
-    ] = "sd3-tiny",
+        str | None,
+        typer.Option(
+            help="An embedded model's name, or a diffusers folder; with --server one of its models. "
+            "[default: sd3-tiny, or the server's]"
+        ),
+    ] = None,
     method: Annotated[Method, typer.Option(help="How toxic text is kept out.")] = Method.SUBSTITUTE,
     jsonl_file: _Jsonl = None,
     policy: _Policy = None,
     as_json: _Json = False,
+    server: _Server = None,
+    tls_ca: _Ca = None,
+    tls_cert: _Certificate = None,
+    tls_key: _Key = None,
 ) -> None:
     """Draw a guarded picture. A blocked prompt writes no file and exits 3.
 
     With --jsonl, each line is {"id": ..., "prompt": ..., "seed": ..., "out": ...}.
     """
     _one_of(prompt, jsonl_file)
-    with _waiting(f"Loading {model}"):
-        from guard.guard import Guard
-
-        guard = Guard.load(model, policy, fallback=method is Method.PROMPT_SWAP)
+    backend: Backend
+    if server is not None:
+        backend = Remote(server, _tls(tls_ca, tls_cert, tls_key), policy, model)
+    else:
+        model = model or "sd3-tiny"
+        with waiting(f"Loading {model}"):
+            backend = Local(policy, model, method)
     if prompt is None:
         _run_jsonl(
             jsonl_file,
             _generate_line,
-            lambda jobs: [_draw_line(guard, j, steps, method) for j in jobs],
+            lambda jobs: [_draw_line(backend, j, steps, method) for j in jobs],
             1,
         )
         return
     _check_out(out)
-    with _waiting("Drawing"):
-        outcome = guard.generate(Request(prompt=prompt, seed=seed, steps=steps, method=method))
+    with drawing() as on_step:
+        outcome = backend.generate(
+            Request(prompt=prompt, seed=seed, steps=steps, method=method), on_step
+        )
     _save(outcome, out)
     if as_json:
         print(json.dumps(_outcome_json(outcome, out), ensure_ascii=False))
     else:
-        _show(prompt, outcome.decision)
+        show_decision(outcome.decision)
         if outcome.blocked:
             Console(stderr=True).print("[red]blocked[/red]: no picture was written")
         else:
@@ -125,13 +159,33 @@ def generate(
 
 
 @app.command()
+def serve(
+    config: Annotated[
+        Path | None, typer.Option(help="Settings in YAML; docs/SETTINGS.md lists them.")
+    ] = None,
+    allow_unguarded: Annotated[
+        bool,
+        typer.Option("--allow-unguarded", help="Draw unguarded for whoever asks. For development."),
+    ] = False,
+) -> None:
+    """Run the sidecar: gRPC in front, /metrics for Prometheus, until SIGTERM.
+
+    When it is ready it prints one JSON line that tells its addresses.
+    """
+    from server.app import serve as run
+    from server.settings import load_settings
+
+    run(load_settings(config, **({"allow_unguarded": True} if allow_unguarded else {})))
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for demo.png and the pictures.")] = Path(
         "out/demo"
     ),
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 20,
 ) -> None:
-    """Draw six prompts unguarded, guarded and with the whole prompt swapped, side by side."""
+    """Start a sidecar, have it draw six prompts unguarded, guarded and swapped, and compare them."""
     from guard.demo import run
 
     run(out, steps)
@@ -143,7 +197,7 @@ def main() -> None:
         app()
     except GuardError as error:
         Console(stderr=True, soft_wrap=True).print(
-            f"[red]error:[/red] {error}", highlight=False, markup=True
+            f"[red]error:[/red] {escape(str(error))}", highlight=False
         )
         sys.exit(2)
 
@@ -153,9 +207,15 @@ def _one_of(prompt: str | None, jsonl_file: str | None) -> None:
         raise typer.BadParameter("give either a PROMPT or --jsonl FILE")
 
 
-def _waiting(what: str) -> Any:
-    console = Console(stderr=True)
-    return console.status(f"{what} ...") if console.is_terminal else nullcontext()
+def _tls(ca: Path | None, certificate: Path | None, key: Path | None) -> Any:
+    """TLS as soon as any of its files is named, plain text without."""
+    from guard.client import Tls
+
+    if (certificate is None) != (key is None):
+        raise typer.BadParameter("--tls-cert and --tls-key go together")
+    if ca is None and certificate is None:
+        return None
+    return Tls(ca=ca, certificate=certificate, key=key)
 
 
 def _run_jsonl(
@@ -203,10 +263,10 @@ def _generate_line(data: dict[str, Any]) -> str | None:
     return None
 
 
-def _draw_line(guard: Guard, job: jsonl.Job, steps: int, method: Method) -> dict[str, Any]:
+def _draw_line(backend: Backend, job: jsonl.Job, steps: int, method: Method) -> dict[str, Any]:
     out = Path(job.data["out"])
     try:
-        outcome = guard.generate(
+        outcome = backend.generate(
             Request(
                 prompt=job.data["prompt"], seed=job.data.get("seed", 0), steps=steps, method=method
             )
@@ -241,24 +301,3 @@ def _outcome_json(outcome: Outcome, out: Path) -> dict[str, Any]:
         "sites": list(outcome.sites),
         "timings": {k: round(v, 4) for k, v in outcome.timings.items()},
     }
-
-
-_COLORS = {"allow": "green", "flag": "yellow", "substitute": "cyan", "block": "red"}
-
-
-def _show(prompt: str, decision: Decision) -> None:
-    console = Console(soft_wrap=True)
-    action = str(decision.action)
-    console.print(
-        f"[bold {_COLORS[action]}]{action}[/]  (policy {decision.policy.name} {decision.policy.version})"
-    )
-    if decision.findings:
-        table = Table("where", "text", "source", "rule", "category", "severity", "score")
-        for f in decision.findings:
-            where = f"{f.start}:{f.end}"
-            cells = (where, f.text, f.source, f.rule, f.category, str(f.severity), f"{f.score:.2f}")
-            table.add_row(*(cell.replace("[", "\\[") for cell in cells))
-        console.print(table)
-    if decision.donor_prompt is not None:
-        console.print("drawn instead: ", end="")
-        console.print(decision.donor_prompt, markup=False)

@@ -57,7 +57,7 @@ class LocalEngine:
         self.models: Mapping[str, ModelInfo] = MappingProxyType(
             {name: _model_info(name, m, n == 0) for n, (name, m) in enumerate(models.items())}
         )
-        self._checkers = checkers
+        self._checkers, self._models = checkers, models
         self._guards = {
             (model, policy): _guard(loaded, checker)
             for model, loaded in models.items()

@@ -1,0 +1,5 @@
+"""`python -m guard`: the command `inkguard`."""
+
+from guard.cli import main
+
+main()
