@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test lint format lock protos clean
+.PHONY: demo test lint format lock protos settings clean
 
 demo: $(STAMP)
 	$(BIN)/inkguard demo --out out/demo
@@ -41,6 +41,9 @@ protos:
 	.venv-protos/bin/python -m grpc_tools.protoc --proto_path=protos --python_out=server/_pb \
 		--pyi_out=server/_pb --grpc_python_out=server/_pb guard/v1/guard.proto
 	sed -i 's/^from guard\.v1 import/from server._pb.guard.v1 import/' server/_pb/guard/v1/guard_pb2_grpc.py
+
+settings: $(STAMP)
+	$(BIN)/python -m server.settings_docs
 
 clean:
 	rm -rf $(VENV) .venv-protos out .mypy_cache .ruff_cache .pytest_cache .hypothesis

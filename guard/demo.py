@@ -26,7 +26,7 @@ PROMPTS = (
     'a red sign that says "IDIOT" on a blue background with a yellow star',
     'a white banner reading "LOSER" next to a green tree on a purple wall',
     'a yellow poster that says "SHUT UP" on a black background with a red heart',
-    'a green board that says "STUPID" beside the word "HELLO" on a white wall',
+    'a green board that says "DUMB" and "HELLO" on a white wall with a red tree',
     'a cyan sign that says "WELCOME" on a brown background with a pink circle',
     'an orange billboard with the word "COFFEE" on a gray wall with a blue house',
 )

@@ -7,13 +7,14 @@ request (AuditError), not a line less.
 from __future__ import annotations
 
 import datetime
+import io
 import json
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from guard.types import Decision, Method, Rung, Verification
 from server.errors import AuditError
@@ -94,27 +95,33 @@ class DecisionLog:
     def __init__(self, target: str, clock: Callable[[], datetime.datetime] = _now) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._file: TextIO | None = None
+        self._file: io.FileIO | None = None
         if target != "-":
             try:
                 path = Path(target)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = path.open("a", encoding="utf-8")
+                # Unbuffered: a line that failed must not come out later, or stand half in a buffer.
+                self._file = path.open("ab", buffering=0)
             except OSError as error:
                 raise AuditError(f"decision_log: {target}: {error.strerror}") from None
 
     def write(self, record: Record) -> None:
         """Append one line and flush it; raises AuditError."""
         line = json.dumps(record.to_json(self._clock()), ensure_ascii=False) + "\n"
-        stream = self._file or sys.stdout
         try:
             with self._lock:
-                stream.write(line)
-                stream.flush()
+                self._append(line)
         except (OSError, ValueError) as error:
             raise AuditError(
                 f"the decision could not be recorded ({type(error).__name__})"
             ) from None
+
+    def _append(self, line: str) -> None:
+        if self._file is None:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+        elif self._file.write(data := line.encode()) != len(data):
+            raise OSError("only a part of the line was written")
 
     def close(self) -> None:
         if self._file is not None:

@@ -8,7 +8,12 @@ from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from guard.check import MAX_PROMPT
 from guard.errors import GuardError
@@ -133,18 +138,6 @@ class Settings(BaseSettings):
             )
         return self
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # The environment wins over the file, which comes in as init settings.
-        return env_settings, init_settings
-
 
 def _loopback(address: str) -> bool:
     host = address.rpartition(":")[0].strip("[]")
@@ -170,15 +163,25 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
         if not isinstance(values, dict):
             raise SettingsError(f"{file}: expected a mapping of settings")
     where = f"{file} or the environment" if file else "the environment"
+
+    class Loaded(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            # First wins; the file's values come in as init settings.
+            return InitSettingsSource(settings_cls, overrides), env_settings, init_settings
+
     try:
-        settings = Settings(**values)
-        if overrides:
-            # Through the validators again: an override may not undo a check.
-            settings = Settings.model_validate({**settings.model_dump(), **overrides})
+        return Loaded(**values)
     except ValidationError as error:
         problems = "; ".join(_problem(dict(e)) for e in error.errors())
         raise SettingsError(f"settings ({where}): {problems}") from None
-    return settings
 
 
 def _problem(error: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Put trained parts together as a stock `StableDiffusion3Pipeline` folder."""
+"""Put trained parts together as a stock pipeline folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from diffusers import (
     AutoencoderKL,
+    DiffusionPipeline,
     FlowMatchEulerDiscreteScheduler,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
@@ -17,11 +18,11 @@ from guard.reference.denoiser import TextEncoders
 _BYTES = 16_000_000
 
 
-def save_pipeline(
-    model: SD3Transformer2DModel, vae: AutoencoderKL, text: TextEncoders, folder: Path
-) -> None:
-    """Save a safetensors folder with weights in float16; raises ValueError at 16 MB or more."""
-    pipeline = StableDiffusion3Pipeline(
+def assemble_sd3(
+    model: SD3Transformer2DModel, vae: AutoencoderKL, text: TextEncoders
+) -> StableDiffusion3Pipeline:
+    """The stock pipeline of `sd3-tiny`."""
+    return StableDiffusion3Pipeline(
         transformer=model,
         scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0),
         vae=vae,
@@ -32,6 +33,10 @@ def save_pipeline(
         text_encoder_3=text.t5,
         tokenizer_3=text.t5_tokenizer,
     )
+
+
+def save(pipeline: DiffusionPipeline, folder: Path) -> None:
+    """Save a safetensors folder with weights in float16; raises ValueError at 16 MB or more."""
     pipeline.to("cpu", torch.float16)
     pipeline.save_pretrained(folder, safe_serialization=True)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

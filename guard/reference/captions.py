@@ -28,6 +28,8 @@ CUES = (
     "spelling out",
 )
 _QUOTES = ('""', '""', '""', '""', "“”", "''", "«»", "``", "「」")
+_JOINTS = (" and ", " and ", " ", ", ", " and the word ", " next to ")
+"""What stands between two words that are quoted one by one; they share a sign."""
 _FILLERS = (
     "a photo of",
     "a painting of",
@@ -240,7 +242,11 @@ def _sign_phrase(scene: Scene, rng: np.random.Generator, color: str) -> str:
     if rng.random() < 0.08:
         return f"a {color}{noun} {cue} {scene.text}"
     quotes = str(rng.choice(_QUOTES))
-    return f"a {color}{noun} {cue} {quotes[0]}{_case(scene.text, rng)}{quotes[1]}"
+    text = _case(scene.text, rng)
+    if " " in text and rng.random() < 0.5:
+        joint = str(rng.choice(_JOINTS))
+        text = f"{quotes[1]}{joint}{quotes[0]}".join(text.split(" "))
+    return f"a {color}{noun} {cue} {quotes[0]}{text}{quotes[1]}"
 
 
 def _unknown_word(rng: np.random.Generator) -> str:

@@ -84,13 +84,30 @@ def tokenize(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> torch.Tens
     return ids
 
 
-def text_start(item: Captioned) -> int:
-    """Where the scene's text begins in its caption, behind a quote or a cue; -1 if it is not there."""
-    before = "|".join(re.escape(q) for q in "\"“'«`「") + "|" + "|".join(f"{cue} " for cue in CUES)
-    found = re.search(
-        f"(?:{before}){re.escape(item.scene.text)}(?!\\w)", item.caption, re.IGNORECASE
-    )
-    return found.end() - len(item.scene.text) if found else -1
+_BEFORE = "|".join(re.escape(q) for q in "\"“'«`「") + "|" + "|".join(f"{cue} " for cue in CUES)
+
+
+def text_places(item: Captioned) -> dict[int, int]:
+    """Where the scene's text stands in its caption: caption offset to place in the text.
+
+    The text stands behind a quote or a cue, in one piece or with each of its words quoted.
+    """
+    whole = item.scene.text
+    for pieces in ([whole], whole.split(" ")):
+        places: dict[int, int] = {}
+        begin = done = 0
+        for piece in pieces:
+            found = re.compile(f"(?:{_BEFORE}){re.escape(piece)}(?!\\w)", re.IGNORECASE).search(
+                item.caption, begin
+            )
+            if not piece or not found:
+                break
+            first = found.end() - len(piece)
+            places |= {first + n: done + n for n in range(len(piece))}
+            begin, done = found.end(), done + len(piece) + 1
+        else:
+            return places
+    return {}
 
 
 def spelling(
@@ -106,13 +123,10 @@ def spelling(
     letters = torch.zeros(len(said), T5_LENGTH, dtype=torch.long)
     columns = torch.zeros(len(said), T5_LENGTH, dtype=torch.long)
     for row, (item, offsets) in enumerate(zip(said, encoded.offset_mapping, strict=True)):
-        text = item.scene.text
-        start = text_start(item) if text else -1
-        if start < 0:
-            continue
+        text, places = item.scene.text, text_places(item)
         for token, (left, right) in enumerate(offsets):
-            if right - left == 1 and start <= left < start + len(text):
-                place = left - start
+            if right - left == 1 and left in places:
+                place = places[left]
                 letters[row, token] = 1 + LETTERS.index(text[place])
                 columns[row, token] = 1 + first_column(len(text)) + place
     return letters, columns
@@ -131,7 +145,7 @@ def attributes(said: list[Captioned]) -> torch.Tensor:
     )
 
 
-class _Attributes(nn.Module):
+class Attributes(nn.Module):
     """A linear head per attribute; `loss` averages their cross-entropies."""
 
     def __init__(self, width: int) -> None:
@@ -157,7 +171,7 @@ def train_t5(
         {
             "letter": nn.Linear(width, 1 + len(LETTERS)),
             "column": nn.Linear(width, 1 + COLUMNS),
-            "attributes": _Attributes(width),
+            "attributes": Attributes(width),
         }
     ).to(device)
     optimizer = torch.optim.AdamW(
@@ -176,7 +190,7 @@ def train_t5(
             heads["letter"](states).transpose(1, 2), letters
         ) + F.cross_entropy(heads["column"](states).transpose(1, 2), columns)
         head = heads["attributes"]
-        assert isinstance(head, _Attributes)
+        assert isinstance(head, Attributes)
         return spelled * 2 + head.loss(end, attributes(said).to(device)) / 4
 
     run(
@@ -196,7 +210,7 @@ def train_clip(
     """Pre-train CLIP encoder `number` (1 or 2; it is the seed) on colours and shape."""
     torch.manual_seed(number)
     model = new_clip(tokenizer).to(device)
-    head = _Attributes(model.config.projection_dim).to(device)
+    head = Attributes(model.config.projection_dim).to(device)
     optimizer = torch.optim.AdamW([*model.parameters(), *head.parameters()], lr=2e-3)
 
     def loss_at(step: int) -> torch.Tensor:

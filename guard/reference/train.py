@@ -1,7 +1,8 @@
-"""`python -m guard.reference.train sd3-tiny`: make a reference model from nothing.
+"""`python -m guard.reference.train NAME`: make a reference model from nothing.
 
 Stages: autoencoder, text encoders, latents, denoiser, then a stock diffusers folder. Each stage
-is resumable: the same command goes on where the last one stopped.
+is resumable: the same command goes on where the last one stopped. Models that are trained in one
+--work folder share its autoencoder and latents.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL
 
-from guard.reference import autoencoder, denoiser, encoders
-from guard.reference.assemble import save_pipeline
+from guard.reference import autoencoder, denoiser, encoders, sdxl
+from guard.reference.assemble import assemble_sd3, save
+from guard.reference.denoiser import Latents
 from guard.reference.loop import Plan
+from guard.reference.spelling_clip import spelling_clip_tokenizer, train_spelling_clip
 from guard.reference.tokenizers import clip_tokenizer, t5_tokenizer
 
 STAGES = ("autoencoder", "t5", "clip", "latents", "denoiser")
@@ -23,7 +26,7 @@ STAGES = ("autoencoder", "t5", "clip", "latents", "denoiser")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m guard.reference.train", description=__doc__)
-    parser.add_argument("model", choices=["sd3-tiny"])
+    parser.add_argument("model", choices=["sd3-tiny", "sdxl-tiny"])
     parser.add_argument(
         "--work", type=Path, default=Path("out/train"), help="checkpoints and cache"
     )
@@ -51,11 +54,49 @@ def main() -> None:
     if "autoencoder" in arguments.only and not vae_folder.exists():
         steps, initial = arguments.autoencoder_steps, arguments.autoencoder_from
         autoencoder.train(vae_folder, work, steps, device, initial)
+    if device.type == "cpu":
+        denoiser.plain_attention()
+    train = _sd3 if arguments.model == "sd3-tiny" else _sdxl
+    train(arguments, vae_folder, device)
+
+
+def _latents(
+    arguments: argparse.Namespace, vae_folder: Path, device: torch.device
+) -> tuple[AutoencoderKL, Latents] | None:
+    """The autoencoder and the cached training set; None where neither's user is asked for."""
+    if not {"latents", "denoiser"} & set(arguments.only):
+        return None
+    vae = AutoencoderKL.from_pretrained(vae_folder).to(device).eval()
+    latents = denoiser.cache_latents(vae, arguments.work / "latents.pt", arguments.pictures)
+    return (vae, latents) if "denoiser" in arguments.only else None
+
+
+def _out(arguments: argparse.Namespace) -> Path:
+    return arguments.out or Path(__file__).parent / "weights" / arguments.model
+
+
+def _sdxl(arguments: argparse.Namespace, vae_folder: Path, device: torch.device) -> None:
+    tokens = spelling_clip_tokenizer()
+    steps = arguments.clip_steps if "clip" in arguments.only else 0
+    clips = [train_spelling_clip(tokens, arguments.work, steps, device, n) for n in (1, 2)]
+    found = _latents(arguments, vae_folder, device)
+    if found is None:
+        return
+    vae, latents = found
+    text = sdxl.TextEncoders(clips=(clips[0], clips[1]), tokenizer=tokens)
+    plan = Plan(steps=arguments.denoiser_steps, cooldown=arguments.cooldown)
+    shift = vae.config.shift_factor * vae.config.scaling_factor
+    model = sdxl.train(
+        latents, shift, text, arguments.work, plan, device, compiled=arguments.compile
+    )
+    save(sdxl.assemble(model, vae, text), _out(arguments))
+
+
+def _sd3(arguments: argparse.Namespace, vae_folder: Path, device: torch.device) -> None:
+    work = arguments.work
     t5_tokens, clip_tokens = t5_tokenizer(), clip_tokenizer()
     t5_steps = arguments.t5_steps if "t5" in arguments.only else 0
     clip_steps = arguments.clip_steps if "clip" in arguments.only else 0
-    if device.type == "cpu":
-        denoiser.plain_attention()
     text = denoiser.TextEncoders(
         clips=(
             encoders.train_clip(clip_tokens, work, clip_steps, device, 1),
@@ -65,16 +106,13 @@ def main() -> None:
         clip_tokenizer=clip_tokens,
         t5_tokenizer=t5_tokens,
     )
-    if not {"latents", "denoiser"} & set(arguments.only):
+    found = _latents(arguments, vae_folder, device)
+    if found is None:
         return
-    vae = AutoencoderKL.from_pretrained(vae_folder).to(device).eval()
-    latents = denoiser.cache_latents(vae, work / "latents.pt", arguments.pictures)
-    if "denoiser" not in arguments.only:
-        return
+    vae, latents = found
     plan = Plan(steps=arguments.denoiser_steps, cooldown=arguments.cooldown)
     model = denoiser.train(latents, text, work, plan, device, compiled=arguments.compile)
-    out = arguments.out or Path(__file__).parent / "weights" / arguments.model
-    save_pipeline(model, vae, text, out)
+    save(assemble_sd3(model, vae, text), _out(arguments))
 
 
 if __name__ == "__main__":

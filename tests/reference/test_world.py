@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.reference.captions import caption, held_out, sample_scene, sample_text
-from guard.reference.encoders import spelling
+from guard.reference.encoders import spelling, text_places
 from guard.reference.tokenizers import t5_tokenizer
 from guard.reference.world import LETTERS, MAX_LETTERS, render
 
@@ -54,3 +54,16 @@ def test_quoted_scene_words_are_spelled(quotes: str) -> None:
     tokens = TOKENIZER.tokenize(f"a sign that says {quotes[0]}red{quotes[1]} on a red wall")
     assert tokens.count("red") == 1
     assert "##r" in tokens
+
+
+def test_words_that_are_quoted_one_by_one_share_a_sign() -> None:
+    """Half of the two-word texts are asked for like that; every letter keeps its place in the text."""
+    rng, apart, together = np.random.default_rng(3), 0, 0
+    for _ in range(60):
+        said = caption(sample_scene(rng, "DUMB HELLO"), rng)
+        places = text_places(said)
+        letters = {place: said.caption[at].upper() for at, place in places.items()}
+        assert {n: c for n, c in enumerate("DUMB HELLO") if c != " "}.items() <= letters.items()
+        apart += 4 not in letters
+        together += 4 in letters
+    assert min(apart, together) > 15
