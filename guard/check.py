@@ -11,6 +11,7 @@ from guard.classify.findings import find
 from guard.classify.toxicity import ToxicityClassifier
 from guard.errors import ClassifierError, InvalidInput
 from guard.extract import extract
+from guard.limits import MAX_PROMPT
 from guard.policy.decide import decide
 from guard.policy.donor import donor_prompt
 from guard.policy.load import load_policy
@@ -18,10 +19,7 @@ from guard.policy.model import Policy
 from guard.timing import Stages
 from guard.types import Action, Decision, Finding, PolicyRef, TextSpan
 
-__all__ = ["MAX_PROMPT", "Checker", "Scorer", "load_checker"]
-
-MAX_PROMPT = 100_000
-"""Longest prompt that is checked, in code points."""
+__all__ = ["Checker", "Scorer", "load_checker"]
 
 
 class Scorer(Protocol):

@@ -15,6 +15,7 @@ from guard.errors import Blocked, InvalidInput, UnsupportedModel
 from guard.generate.adapter import adapter_for
 from guard.generate.load import DEFAULT_MODEL, load_pipeline
 from guard.generate.watch import OnStep
+from guard.limits import MAX_GUIDANCE, MAX_PICTURES, MAX_STEPS
 from guard.policy.model import Policy
 from guard.substitute.manifest import Manifest, find_manifest
 from guard.timing import Stages
@@ -22,12 +23,7 @@ from guard.types import Action, Decision, Outcome, Request, Rung, Verification
 from guard.verify import Reader, default_reader
 from guard.wrap import GuardedPipeline
 
-__all__ = ["MAX_GUIDANCE", "MAX_PICTURES", "MAX_STEPS", "Guard", "check_request", "wrap"]
-
-MAX_STEPS = 1000
-MAX_PICTURES = 16
-"""Most pictures of one request; they are drawn in one batch."""
-MAX_GUIDANCE = 100.0
+__all__ = ["Guard", "check_request", "wrap"]
 
 
 def wrap(

@@ -32,11 +32,13 @@ class RapidReader:
 
     def __init__(self, threads: int = 1) -> None:
         try:
+            import onnxruntime
             from rapidocr_onnxruntime import RapidOCR
         except ImportError as error:
             raise VerificationError(
                 "OCR is not installed: pip install 'inkguard[ocr]', or set verify: false in the policy"
             ) from error
+        onnxruntime.disable_telemetry_events()  # nothing leaves the process
         # Both thread counts: ONNX Runtime otherwise takes every core away from the denoiser.
         self._ocr: Any = RapidOCR(intra_op_num_threads=threads, inter_op_num_threads=1)
         self._lock = threading.Lock()

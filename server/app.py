@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 from contextlib import suppress
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -23,6 +24,7 @@ from server.settings import Settings, SettingsError, TlsSettings
 
 __all__ = ["Sidecar", "serve"]
 
+_SECONDS_TO_RECORD = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -37,14 +39,17 @@ class Sidecar:
         self.metrics.describe(engine)
         self._service = GuardService(engine, settings, self.metrics, self._decision_log)
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server()
+        # Without this a second sidecar on the same port would take a share of the requests.
+        self._server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+        self._running: set[asyncio.Task[Any]] = set()
         self._metrics_server: MetricsServer | None = None
         self.address = ""
         self.metrics_address = ""
 
     async def start(self) -> None:
         """Listen; raises SettingsError for an address or a TLS file that cannot be used."""
-        self._server.add_generic_rpc_handlers((handlers(self._service, self.metrics),))
+        rpcs = handlers(self._service, self.metrics, self._running)
+        self._server.add_generic_rpc_handlers((rpcs,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if self._settings.reflection:
             names = (SERVICE.full_name, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
@@ -67,6 +72,9 @@ class Sidecar:
         self._service.accepting = False
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
+        # gRPC does not wait for what it cancels, and that still records its decisions.
+        if self._running:
+            await asyncio.wait(self._running, timeout=_SECONDS_TO_RECORD)
         await self._engine.close()
         if self._metrics_server is not None:
             await asyncio.to_thread(self._metrics_server.close)
@@ -81,7 +89,8 @@ class Sidecar:
             else:
                 port = self._server.add_secure_port(listen, _credentials(tls))
         except RuntimeError:
-            raise SettingsError(f"listen: {listen}: cannot be bound; is it in use?") from None
+            also = "" if tls is None else " Or are the files of tls not certificate and key in PEM?"
+            raise SettingsError(f"listen: {listen}: cannot be bound; is it in use?{also}") from None
         return f"{host}:{port}"
 
 

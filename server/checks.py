@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from guard.check import Checker
 from guard.timing import Stages
 from server.engine import Checked
+from server.errors import Stopping
 
 __all__ = ["Checks"]
 
@@ -28,18 +29,24 @@ class Checks:
 
     def __init__(self) -> None:
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._closed, self._lock = False, threading.Lock()
         self._thread = threading.Thread(target=self._loop, name="inkguard-check", daemon=True)
         self._thread.start()
 
     def submit(self, checker: Checker, prompt: str) -> Future[Checked]:
-        """The decision on `prompt`, with the seconds of the stages of the batch that it was in."""
+        """The decision on `prompt`, with the seconds of the stages of the batch that it was in; raises Stopping."""
         asked = _Asked(checker, prompt)
-        self._asked.put(asked)
+        with self._lock:
+            if self._closed:
+                raise Stopping("the server is shutting down")
+            self._asked.put(asked)
         return asked.answer
 
     def close(self) -> None:
         """Answer what was asked, and end the thread."""
-        self._asked.put(None)
+        with self._lock:
+            self._closed = True
+            self._asked.put(None)
         self._thread.join()
 
     def _loop(self) -> None:

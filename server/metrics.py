@@ -116,10 +116,11 @@ class MetricsServer:
 
     def __init__(self, metrics: Metrics, address: str) -> None:
         host, _, port = address.rpartition(":")
-        host = host.strip("[]")
         self._server: Any
         self._thread: Thread
-        self._server, self._thread = start_http_server(int(port), host, registry=metrics.registry)
+        self._server, self._thread = start_http_server(
+            int(port), host.strip("[]"), registry=metrics.registry
+        )
         self.address = f"{host}:{self._server.server_port}"
 
     def close(self) -> None:

@@ -26,6 +26,8 @@ __all__ = ["REQUEST_ID", "SERVICE", "Call", "handlers"]
 REQUEST_ID = "x-request-id"
 SERVICE = pb.DESCRIPTOR.services_by_name["GuardService"]
 _GOOD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
+_SLACK = 0.1
+"""Seconds: a client's own clock, which began earlier, ends a call before the server's deadline."""
 _log = logging.getLogger(__name__)
 
 
@@ -38,8 +40,12 @@ class Call:
     note: dict[str, Any] = field(default_factory=dict)
 
 
-def handlers(service: Any, metrics: Metrics) -> grpc.GenericRpcHandler:
+def handlers(
+    service: Any, metrics: Metrics, running: set[asyncio.Task[Any]]
+) -> grpc.GenericRpcHandler:
     """The gRPC handlers for `service`, which has a method in snake case for each of the proto's.
+
+    `running` holds the task of every RPC until all of it is done, its record included.
 
     Requests arrive as bytes and are parsed here, so that one that is not UTF-8 is the client's
     mistake (INVALID_ARGUMENT that names the field), not the server's.
@@ -48,7 +54,8 @@ def handlers(service: Any, metrics: Metrics) -> grpc.GenericRpcHandler:
     for method in SERVICE.methods:
         name = method.name
         function = getattr(service, re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())
-        behaviour = _behaviour(name, function, getattr(pb, method.input_type.name), metrics)
+        request_class = getattr(pb, method.input_type.name)
+        behaviour = _behaviour(name, function, request_class, metrics, running)
         make = (
             grpc.unary_stream_rpc_method_handler
             if method.server_streaming
@@ -59,9 +66,17 @@ def handlers(service: Any, metrics: Metrics) -> grpc.GenericRpcHandler:
 
 
 def _behaviour(
-    name: str, function: Callable[..., Awaitable[Any]], request_class: Any, metrics: Metrics
+    name: str,
+    function: Callable[..., Awaitable[Any]],
+    request_class: Any,
+    metrics: Metrics,
+    running: set[asyncio.Task[Any]],
 ) -> Any:
     async def behaviour(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        running.add(task)
+        task.add_done_callback(running.discard)
         call = Call(_request_id(context), context.write)
         token = request_id.set(call.id)
         try:
@@ -97,7 +112,8 @@ def _observed(
         yield outcome
     except asyncio.CancelledError:
         left = context.time_remaining()
-        cancelled = "DEADLINE_EXCEEDED" if left is not None and left <= 0 else "CANCELLED"
+        late = left is not None and left <= _SLACK
+        cancelled = "DEADLINE_EXCEEDED" if late else "CANCELLED"
         raise
     finally:
         status = cancelled or outcome.refused.code

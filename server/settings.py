@@ -14,9 +14,10 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings import SettingsError as UnparsedError
 
-from guard.check import MAX_PROMPT
 from guard.errors import GuardError
+from guard.limits import MAX_PROMPT
 
 __all__ = ["ModelSettings", "Settings", "SettingsError", "TlsSettings", "load_settings"]
 
@@ -67,7 +68,11 @@ class Settings(BaseSettings):
     """The sidecar's settings."""
 
     model_config = SettingsConfigDict(
-        env_prefix="INKGUARD_", env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix="INKGUARD_",
+        env_nested_delimiter="__",
+        env_parse_none_str="null",
+        frozen=True,
+        extra="forbid",
     )
 
     listen: _Address = Field(
@@ -160,8 +165,8 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
             values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise SettingsError(f"{file}: cannot be read: {error}") from None
-        if not isinstance(values, dict):
-            raise SettingsError(f"{file}: expected a mapping of settings")
+        if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+            raise SettingsError(f"{file}: expected a mapping of settings' names")
     where = f"{file} or the environment" if file else "the environment"
 
     class Loaded(Settings):
@@ -178,10 +183,14 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
             return InitSettingsSource(settings_cls, overrides), env_settings, init_settings
 
     try:
-        return Loaded(**values)
+        loaded = Loaded(**values)
+    except UnparsedError as error:
+        raise SettingsError(f"settings ({where}): {error}: expected JSON") from None
     except ValidationError as error:
         problems = "; ".join(_problem(dict(e)) for e in error.errors())
         raise SettingsError(f"settings ({where}): {problems}") from None
+    # Validated above; of the public class, so that they compare and can be pickled.
+    return Settings.model_construct(**dict(loaded))
 
 
 def _problem(error: dict[str, Any]) -> str:

@@ -24,14 +24,20 @@ Made by `make settings` from `server/settings.py`.
 
 `inkguard serve --config FILE` reads a YAML file. The environment wins over it: every setting's variable
 is `INKGUARD_` and its name in capitals, with two underscores before the name of a part
-(`INKGUARD_TLS__KEY`); lists are JSON there. A name that is not known is an error in the file. Settings
-do not change while the server runs.
+(`INKGUARD_TLS__KEY`); lists are JSON there, and `null` is null. A name that is not known is an error in the file; unknown
+variables are ignored, since Kubernetes makes some of its own. Settings do not change while the server
+runs.
 
 ```yaml
-listen: 127.0.0.1:50051
+listen: 0.0.0.0:50051
+tls:
+  certificate: /etc/inkguard/tls/server.pem
+  key: /etc/inkguard/tls/server.key
 models:
   - {name: sd3-tiny, path: sd3-tiny}
-policies: []
+  - {name: signs, path: /models/signs, fallback: true}
+policies:
+  - policies/default.yaml
 queue_limit: 16
 decision_log: /tmp/inkguard/decisions.jsonl
 ```
@@ -63,7 +69,11 @@ def _kind(field: FieldInfo) -> str:
     bounds = {type(m).__name__: m for m in field.metadata}
     limits = [
         f"{word} {getattr(bounds[key], attribute):g}"
-        for key, attribute, word in (("Ge", "ge", "from"), ("Le", "le", "to"))
+        for key, attribute, word in (
+            ("Ge", "ge", "from"),
+            ("Le", "le", "to"),
+            ("MinLen", "min_length", "with at least"),
+        )
         if key in bounds
     ]
     kind, null, _ = _plain(field.annotation).partition(" or null")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from guard.check import MAX_PROMPT, Checker
+from guard.check import Checker
 from guard.errors import ClassifierError, InvalidInput
+from guard.limits import MAX_PROMPT
 from guard.policy.load import load_policy
 from guard.types import Action
 

@@ -31,7 +31,7 @@ class Client:
         *,
         tls: Tls | None = None,
         timeout: float | None = 300.0,
-        attempts: int = 4,
+        attempts: int = 5,
     ) -> None:
         options = channel_options(attempts)
         if tls is None:

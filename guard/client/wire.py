@@ -39,12 +39,15 @@ def credentials(tls: Tls) -> grpc.ChannelCredentials:
 
 
 def channel_options(attempts: int) -> list[tuple[str, Any]]:
-    """gRPC's own retries on UNAVAILABLE; a stream is tried again only before its first message."""
+    """gRPC's own retries on UNAVAILABLE; a stream is tried again only before its first message.
+
+    gRPC makes at most five attempts, which these waits spread over some seven seconds.
+    """
     policy = {
         "maxAttempts": attempts,
-        "initialBackoff": "0.1s",
-        "maxBackoff": "2s",
-        "backoffMultiplier": 2,
+        "initialBackoff": "0.2s",
+        "maxBackoff": "4s",
+        "backoffMultiplier": 3,
         "retryableStatusCodes": ["UNAVAILABLE"],
     }
     config = {"methodConfig": [{"name": [{}], "retryPolicy": policy}]}
@@ -53,7 +56,7 @@ def channel_options(attempts: int) -> list[tuple[str, Any]]:
     return [
         ("grpc.enable_retries", 1),
         ("grpc.service_config", json.dumps(config)),
-        # Else a channel waits a second before it connects again, longer than all retries take.
+        # Else a channel waits a second before it connects again, longer than the first retries take.
         ("grpc.initial_reconnect_backoff_ms", 100),
     ]
 

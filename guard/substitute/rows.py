@@ -21,12 +21,14 @@ __all__ = ["FlaggedPrompt", "RowMatch", "match_rows", "refuse_ambiguous"]
 class FlaggedPrompt:
     """The text embeddings (T, D) of a flagged prompt and of its donor, of equal shape and dtype.
 
-    `donor_pooled` is the donor's pooled text (P,), where that is to be swapped as well.
+    `donor_pooled` is the donor's pooled text (P,), where that is to be swapped as well; `donor_mask`
+    (T,) tells which of its tokens are text, where the denoiser is told so.
     """
 
     embeds: torch.Tensor
     donor: torch.Tensor
     donor_pooled: torch.Tensor | None = None
+    donor_mask: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.embeds.ndim != 2 or self.embeds.shape != self.donor.shape:
@@ -41,13 +43,14 @@ class RowMatch:
     """`rows` int64 (R,) of the batch that are flagged, `donors` (R, T, D) in the same order.
 
     `others` int64 (B - R,) are the remaining rows; `pooled` (R, P) the donors' pooled text, None
-    where it is kept.
+    where it is kept; `masks` (R, T) the donors' masks, None where there are none.
     """
 
     rows: torch.Tensor
     others: torch.Tensor
     donors: torch.Tensor
     pooled: torch.Tensor | None = None
+    masks: torch.Tensor | None = None
 
 
 def match_rows(text: torch.Tensor, flagged: Sequence[FlaggedPrompt]) -> RowMatch | None:
@@ -64,11 +67,13 @@ def match_rows(text: torch.Tensor, flagged: Sequence[FlaggedPrompt]) -> RowMatch
     rows = sorted(found)
     others = [row for row in range(len(text)) if row not in found]
     pooled = [p for row in rows if (p := found[row].donor_pooled) is not None]
+    masks = [m for row in rows if (m := found[row].donor_mask) is not None]
     return RowMatch(
         rows=torch.tensor(rows, device=text.device),
         others=torch.tensor(others, dtype=torch.long, device=text.device),
         donors=torch.stack([found[row].donor for row in rows]).to(text),
         pooled=torch.stack(pooled).to(text) if len(pooled) == len(rows) else None,
+        masks=torch.stack(masks).to(text.device) if len(masks) == len(rows) else None,
     )
 
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,26 +21,18 @@ from diffusers.models.attention_processor import Attention, JointAttnProcessor2_
 from torch import nn
 
 from guard.errors import SubstitutionError
-from guard.substitute.rows import FlaggedPrompt, RowMatch, match_rows, refuse_ambiguous
+from guard.substitute.edit import Substitution, refuse_hooked
+from guard.substitute.rows import FlaggedPrompt
 
 __all__ = ["ShadowText"]
 
-_HARMLESS_HOOKS = frozenset({"group_offloading", "layerwise_casting", "peft_autocast_disable"})
-"""Diffusers hooks that move or cast weights; every other one (caches, layer skips) is refused."""
 
+class ShadowText(Substitution):
+    """Substitution in an `SD3Transformer2DModel`; `sites` are indices into its `transformer_blocks`.
 
-class ShadowText:
-    """A `with` block in which flagged rows read their donor's text at the given sites.
-
-    `sites` are indices into `transformer.transformer_blocks`. The first `start_step` denoising
-    steps run unedited (a step is a new value of `timestep`). `unconditional` are the negative
-    prompts' embeddings (N, T, D), which must differ from every flagged prompt's. Where the flagged
-    prompts carry a `donor_pooled`, their rows' pooled text is the donor's too, from the same step on.
-
-    Entering raises SubstitutionError, with the model untouched, where an edit could not be trusted:
-    fused projections, a foreign attention processor, an enabled cache, a compiled module. Within,
-    a denoiser call raises it when a site did not fire exactly once, or when a step ended without
-    any flagged row in it. Leaving restores the model, also after an exception. Not thread-safe.
+    Where the flagged prompts carry a `donor_pooled`, their rows' pooled text is the donor's too, from
+    the same step on. Refused on entering: fused projections, a foreign attention processor, an enabled
+    cache, a compiled module.
     """
 
     def __init__(
@@ -53,78 +44,36 @@ class ShadowText:
         unconditional: torch.Tensor | None = None,
         start_step: int = 0,
     ) -> None:
-        if not flagged or not sites:
-            raise SubstitutionError("nothing to substitute: no flagged prompt or no site was given")
-        refuse_ambiguous(flagged, unconditional)
+        super().__init__(
+            transformer, sites, flagged, unconditional=unconditional, start_step=start_step
+        )
         self._transformer = transformer
-        self._sites = frozenset(sites)
         self._last = max(sites)
-        self._flagged = tuple(flagged)
-        self._start_step = start_step
-        self._undo = ExitStack()
-        self._step = -1
-        self._step_time: float | None = None
-        self._step_matched = True
-        self._match: RowMatch | None = None
-        self._expected = self._sites
-        self._fired: list[int] = []
         self._text = torch.empty(0)
         self._normed = torch.empty(0)
         self._attended: torch.Tensor | None = None
         self._gates: list[torch.Tensor] = []
 
-    def __enter__(self) -> Self:
+    def _refuse_unsupported(self) -> None:
         refuse_unsupported(self._transformer, self._sites)
-        with ExitStack() as undo:
+
+    def _install(self, undo: ExitStack) -> None:
+        undo.callback(
+            self._transformer.register_forward_pre_hook(self._before_call, with_kwargs=True).remove
+        )
+        for index, block in enumerate(self._transformer.transformer_blocks[: self._last + 1]):
             undo.callback(
-                self._transformer.register_forward_pre_hook(
-                    self._before_call, with_kwargs=True
-                ).remove
+                block.register_forward_pre_hook(self._before_block(block), with_kwargs=True).remove
             )
-            for index, block in enumerate(self._transformer.transformer_blocks[: self._last + 1]):
-                undo.callback(
-                    block.register_forward_pre_hook(
-                        self._before_block(block), with_kwargs=True
-                    ).remove
-                )
-                undo.callback(block.register_forward_hook(self._after_block(index, block)).remove)
-                original = block.attn.processor
-                undo.callback(setattr, block.attn, "processor", original)
-                block.attn.processor = _ShadowProcessor(self, index, original)
-            undo.callback(self._transformer.register_forward_hook(self._after_call).remove)
-            self._undo = undo.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._undo.close()
-        self._forget()
-        if kind is None:
-            self._close_step()
-            if self._step < self._start_step:
-                raise SubstitutionError(
-                    "the denoiser never reached the step at which the sites start"
-                )
-
-    def _time(self, timestep: torch.Tensor) -> float:
-        return float(timestep.flatten()[0])
-
-    def _find(self, text: torch.Tensor) -> RowMatch | None:
-        return match_rows(text, self._flagged)
-
-    def _close_step(self) -> None:
-        if not self._step_matched:
-            raise SubstitutionError(
-                "no row of a denoising step carried the flagged prompt's text embeddings"
-            )
+            undo.callback(block.register_forward_hook(self._after_block(index, block)).remove)
+            original = block.attn.processor
+            undo.callback(setattr, block.attn, "processor", original)
+            block.attn.processor = _ShadowProcessor(self, index, original)
+        undo.callback(self._transformer.register_forward_hook(self._end_call).remove)
 
     def _forget(self) -> None:
-        """Hold no tensor of a finished call."""
-        self._match, self._attended = None, None
+        super()._forget()
+        self._attended = None
         self._text = self._normed = torch.empty(0)
         self._gates = []
 
@@ -133,30 +82,17 @@ class ShadowText:
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         if args:
             raise SubstitutionError("the denoiser must be called with keyword arguments")
-        time = self._time(kwargs["timestep"])
-        if time != self._step_time:
-            self._close_step()
-            self._step, self._step_time, self._step_matched = self._step + 1, time, False
-        text = kwargs["encoder_hidden_states"]
-        match = self._find(text)
-        self._step_matched |= match is not None
-        self._match = match if self._step >= self._start_step else None
-        self._fired = []
-        self._expected = self._sites - set(kwargs.get("skip_layers") or ())
-        if self._match is not None:
-            self._text = self._transformer.context_embedder(self._match.donors)
-            if self._match.pooled is not None:
-                pooled = kwargs["pooled_projections"].clone()
-                pooled[self._match.rows] = self._match.pooled.to(pooled)
-                return args, {**kwargs, "pooled_projections": pooled}
-        return None
-
-    def _after_call(self, _module: nn.Module, _args: Any, _output: Any) -> None:
-        if self._match is not None and sorted(self._fired) != sorted(self._expected):
-            raise SubstitutionError(
-                f"sites {sorted(self._expected)} should each have fired once, but {self._fired} did"
-            )
-        self._forget()
+        match = self._begin_call(
+            kwargs["encoder_hidden_states"], kwargs["timestep"], kwargs.get("skip_layers") or ()
+        )
+        if match is None:
+            return None
+        self._text = self._transformer.context_embedder(match.donors)
+        if match.pooled is None:
+            return None
+        pooled = kwargs["pooled_projections"].clone()
+        pooled[match.rows] = match.pooled.to(pooled)
+        return args, {**kwargs, "pooled_projections": pooled}
 
     def _before_block(self, block: Any) -> Callable[..., None]:
         def hook(_module: nn.Module, _args: Any, kwargs: dict[str, Any]) -> None:
@@ -278,17 +214,7 @@ def refuse_unsupported(transformer: nn.Module, sites: frozenset[int]) -> None:
         raise SubstitutionError(
             f"sites {missing} do not exist: the model has blocks 0 to {len(blocks) - 1}"
         )
-    for name, module in transformer.named_modules():
-        registry = getattr(module, "_diffusers_hook", None)
-        foreign = sorted(set(getattr(registry, "hooks", ())) - _HARMLESS_HOOKS)
-        if foreign:
-            raise SubstitutionError(
-                f"{name or 'the denoiser'} has the hook {foreign[0]!r}, which may skip sites: remove it"
-            )
-        if module._compiled_call_impl is not None:
-            raise SubstitutionError(
-                f"{name or 'the denoiser'} is compiled: substitution would not fire"
-            )
+    refuse_hooked(transformer)
     for index, block in enumerate(blocks[: max(sites) + 1]):
         attn = block.attn
         if attn.fused_projections:
