@@ -6,7 +6,7 @@ For every block alone, then for growing sets of neighbours around the best one, 
 donor's text (another word of the same length) at those blocks and the prompt's own everywhere else
 (Staniszewski et al. 2025, section 3). Read by OCR: similarity (1 - normalised Levenshtein distance)
 to the donor's and to the prompt's word; mean squared error to the unpatched picture. The rule: the
-smallest set whose donor similarity is within 0.02 of swapping the whole prompt; ties by error. The
+smallest set whose donor similarity is within --within of swapping the whole prompt; ties by error. The
 chosen set is also drawn with the donor's pooled text.
 """
 
@@ -139,6 +139,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=24)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--within", type=float, default=0.03)
     parser.add_argument("--write", action="store_true", help="write the manifest")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -158,7 +159,7 @@ def main() -> None:
     ]
     for sites in tqdm(candidates, desc="sets"):
         table[",".join(map(str, sites))] = sweep.score(sweep.draw(sites))
-    goal = table["whole prompt"]["donor"] - 0.02
+    goal = table["whole prompt"]["donor"] - arguments.within
     sets = {k: v for k, v in table.items() if k[0].isdigit()}
     enough = [k for k, v in sets.items() if v["donor"] >= goal] or [
         max(sets, key=lambda k: sets[k]["donor"])
@@ -200,7 +201,8 @@ def write(
         },
         "call": CALL,
         "evidence": {
-            "command": f"python bench/localize_sd3_tiny.py --prompts {arguments.prompts} --write",
+            "command": f"python bench/localize_sd3_tiny.py --prompts {arguments.prompts} "
+            f"--within {arguments.within:g} --write",
             "date": datetime.date.today().isoformat(),
             "seed": SEED,
             "steps": arguments.steps,

@@ -30,6 +30,7 @@ _MASKED = -10000.0
 class CrossText(Substitution):
     """Substitution in a `UNet2DConditionModel`; `sites` are numbers of `cross_attention_sites`.
 
+    Where the flagged prompts carry a `donor_pooled`, it takes the place of their rows' `text_embeds`.
     With IP-Adapter the text part of what a site reads is exchanged, and the pictures stay. A call with
     an `encoder_attention_mask` needs the flagged prompts' `donor_mask`. Refused on entering: caches,
     compiled modules, fused projections, text projections that mix in pictures.
@@ -78,12 +79,12 @@ class CrossText(Substitution):
 
     def _before_call(
         self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         given = dict(zip(("sample", "timestep", "encoder_hidden_states"), args, strict=False))
         given |= kwargs
         match = self._begin_call(given["encoder_hidden_states"], given["timestep"])
         if match is None:
-            return
+            return None
         self._seen = match.donors
         unet: Any = self._denoiser
         if unet.config.encoder_hid_dim_type == "text_proj":
@@ -93,6 +94,12 @@ class CrossText(Substitution):
                 raise SubstitutionError("the denoiser gets a text mask, and the donor has none")
             visible = match.masks.bool()[:, None]
             self._bias = torch.where(visible, _NO_BIAS, _MASKED).to(match.donors)
+        if match.pooled is None:
+            return None
+        added = given["added_cond_kwargs"]
+        pooled = added["text_embeds"].clone()
+        pooled[match.rows] = match.pooled.to(pooled)
+        return args, {**kwargs, "added_cond_kwargs": {**added, "text_embeds": pooled}}
 
     def _before_site(self, number: int) -> Callable[..., Any]:
         def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

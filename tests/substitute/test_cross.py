@@ -246,6 +246,22 @@ def test_masks_of_the_donor_are_honoured() -> None:
         batch.run(encoder_attention_mask=own)
 
 
+def test_swapped_pooled_text_and_all_sites_equal_the_donor_prompt() -> None:
+    """With the donor's pooled text as well, flagged rows are those of a plain run of the donor."""
+    batch, pooled = make("sdxl"), torch.randn(2, 16)
+    donor_text = batch.text.clone()
+    donor_text[2:] = batch.donors
+    swapped = [
+        FlaggedPrompt(f.embeds, f.donor, p) for f, p in zip(batch.flagged(), pooled, strict=True)
+    ]
+    with CrossText(batch.model, range(sites_of(batch)), swapped):
+        edited = batch.run()
+    conditions = batch.options["added_cond_kwargs"]
+    text_embeds = torch.cat([conditions["text_embeds"][:2], pooled])
+    batch.options["added_cond_kwargs"] = {**conditions, "text_embeds": text_embeds}
+    assert torch.equal(edited, batch.run(donor_text))
+
+
 def test_early_steps_run_unedited() -> None:
     """Up to `start_step` the picture is the prompt's own."""
     batch = make("sd")
