@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -25,13 +26,18 @@ class _Asked:
 
 
 class Checks:
-    """A thread that checks prompts. There is no waiting for company: a lone prompt is checked at once."""
+    """A thread that checks prompts. There is no waiting for company: a lone prompt is checked at once.
 
-    def __init__(self) -> None:
+    `on_start` is called first in the thread, and has returned when the thread is made.
+    """
+
+    def __init__(self, on_start: Callable[[], None] | None = None) -> None:
+        self._on_start, self._started = on_start, threading.Event()
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._closed, self._lock = False, threading.Lock()
         self._thread = threading.Thread(target=self._loop, name="inkguard-check", daemon=True)
         self._thread.start()
+        self._started.wait()
 
     def submit(self, checker: Checker, prompt: str) -> Future[Checked]:
         """The decision on `prompt`, with the seconds of the stages of the batch that it was in; raises Stopping."""
@@ -50,6 +56,11 @@ class Checks:
         self._thread.join()
 
     def _loop(self) -> None:
+        try:
+            if self._on_start is not None:
+                self._on_start()
+        finally:
+            self._started.set()
         closing = False
         while not closing:
             batch: list[_Asked] = []

@@ -28,6 +28,7 @@ from server.checks import Checks
 from server.engine import Checked, Drawn, Load, ModelInfo, PolicyInfo, Stepped
 from server.errors import Stopping
 from server.settings import Settings, SettingsError
+from server.threads import no_team, work_alone
 from server.worker import Job, Worker
 
 __all__ = ["LocalEngine"]
@@ -47,10 +48,10 @@ class LocalEngine:
     """
 
     def __init__(self, settings: Settings) -> None:
-        if settings.threads is not None:
-            torch.set_num_threads(settings.threads)
-        checkers = _checkers(settings)
-        models = {m.name: _load(m.path, m.fallback, settings) for m in settings.models}
+        threads = settings.threads or torch.get_num_threads()
+        with no_team():
+            checkers = _checkers(settings)
+            models = {m.name: _load(m.path, m.fallback, settings) for m in settings.models}
         self.policies: Mapping[str, PolicyInfo] = MappingProxyType(
             {name: _policy_info(c.policy, n == 0) for n, (name, c) in enumerate(checkers.items())}
         )
@@ -63,8 +64,9 @@ class LocalEngine:
             for model, loaded in models.items()
             for policy, checker in checkers.items()
         }
-        self._checks = Checks()
-        self._worker = Worker(settings.queue_limit)
+        self._checks = Checks(work_alone)
+        # After the checks' thread: PyTorch's number of threads is in part one of the whole process.
+        self._worker = Worker(settings.queue_limit, lambda: torch.set_num_threads(threads))
 
     def load(self) -> Load:
         return self._worker.load()

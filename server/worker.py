@@ -74,10 +74,10 @@ class Job(Generic[_T]):
 
 
 class Worker:
-    """Runs jobs one at a time, in the order in which they were enqueued."""
+    """Runs jobs one at a time, in the order in which they were enqueued; `on_start` runs first."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, on_start: Callable[[], None] | None = None) -> None:
+        self._limit, self._on_start = limit, on_start
         self._places: set[Job[Any]] = set()
         self._queue: deque[Job[Any]] = deque()
         self._current: Job[Any] | None = None
@@ -132,6 +132,8 @@ class Worker:
                 self._places.discard(job)
 
     def _loop(self) -> None:
+        if self._on_start is not None:
+            self._on_start()
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._queue or self._stopping)
