@@ -8,6 +8,7 @@ which column of the sign; at the end of the caption the colours and the shape.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,9 +162,19 @@ class Attributes(nn.Module):
 
 
 def train_t5(
-    tokenizer: PreTrainedTokenizerFast, work: Path, steps: int, device: torch.device
+    tokenizer: PreTrainedTokenizerFast,
+    work: Path,
+    steps: int,
+    device: torch.device,
+    *,
+    name: str = "t5",
+    lowered: bool = False,
 ) -> T5EncoderModel:
-    """Pre-train the T5 encoder; it sees no attention mask, as in `StableDiffusion3Pipeline`."""
+    """Pre-train the T5 encoder the way its pipeline calls it.
+
+    `StableDiffusion3Pipeline` gives it no attention mask; `IFPipeline` does, and lower-cases its
+    prompts (`lowered`). `name` is the checkpoint's.
+    """
     torch.manual_seed(0)
     model = new_t5(tokenizer).to(device)
     width = model.config.d_model
@@ -180,10 +191,13 @@ def train_t5(
 
     def loss_at(step: int) -> torch.Tensor:
         said = captions_at(step, seed=7)
+        if lowered:
+            said = [replace(c, caption=c.caption.lower()) for c in said]
         ids = tokenize(tokenizer, [c.caption for c in said]).to(device)
         letters, columns = (t.to(device) for t in spelling(tokenizer, said))
+        mask = (ids != tokenizer.pad_token_id).long() if lowered else None
         with torch.autocast(device.type, torch.bfloat16):
-            states = model(input_ids=ids).last_hidden_state
+            states = model(input_ids=ids, attention_mask=mask).last_hidden_state
         states = states.float()
         end = states[torch.arange(len(ids)), (ids == tokenizer.eos_token_id).float().argmax(1)]
         spelled = F.cross_entropy(
@@ -194,8 +208,8 @@ def train_t5(
         return spelled * 2 + head.loss(end, attributes(said).to(device)) / 4
 
     run(
-        name="t5",
-        checkpoint=work / "t5.pt",
+        name=name,
+        checkpoint=work / f"{name}.pt",
         plan=Plan(steps=steps, cooldown=0.8),
         modules={"model": model, "heads": heads},
         optimizers=[optimizer],

@@ -1,8 +1,8 @@
 """`python -m guard.reference.train NAME`: make a reference model from nothing.
 
-Stages: autoencoder, text encoders, latents, denoiser, then a stock diffusers folder. Each stage
-is resumable: the same command goes on where the last one stopped. Models that are trained in one
---work folder share its autoencoder and latents.
+Stages: autoencoder, text encoders, latents, denoiser, then a stock diffusers folder; a model skips the
+stages that it has no use for. Each stage is resumable: the same command goes on where the last one
+stopped. Models that are trained in one --work folder share its autoencoder and latents.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL
 
-from guard.reference import autoencoder, denoiser, encoders, sdxl
+from guard.reference import autoencoder, deepfloyd, denoiser, encoders, sdxl
 from guard.reference.assemble import assemble_sd3, save
 from guard.reference.denoiser import Latents
 from guard.reference.loop import Plan
@@ -26,7 +26,7 @@ STAGES = ("autoencoder", "t5", "clip", "latents", "denoiser")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m guard.reference.train", description=__doc__)
-    parser.add_argument("model", choices=["sd3-tiny", "sdxl-tiny"])
+    parser.add_argument("model", choices=["sd3-tiny", "sdxl-tiny", "if-tiny"])
     parser.add_argument(
         "--work", type=Path, default=Path("out/train"), help="checkpoints and cache"
     )
@@ -50,12 +50,15 @@ def main() -> None:
     work: Path = arguments.work
     work.mkdir(parents=True, exist_ok=True)
 
+    if device.type == "cpu":
+        denoiser.plain_attention()
+    if arguments.model == "if-tiny":
+        _if(arguments, device)
+        return
     vae_folder = work / "vae"
     if "autoencoder" in arguments.only and not vae_folder.exists():
         steps, initial = arguments.autoencoder_steps, arguments.autoencoder_from
         autoencoder.train(vae_folder, work, steps, device, initial)
-    if device.type == "cpu":
-        denoiser.plain_attention()
     train = _sd3 if arguments.model == "sd3-tiny" else _sdxl
     train(arguments, vae_folder, device)
 
@@ -73,6 +76,18 @@ def _latents(
 
 def _out(arguments: argparse.Namespace) -> Path:
     return arguments.out or Path(__file__).parent / "weights" / arguments.model
+
+
+def _if(arguments: argparse.Namespace, device: torch.device) -> None:
+    tokens = t5_tokenizer()
+    steps = arguments.t5_steps if "t5" in arguments.only else 0
+    t5 = encoders.train_t5(tokens, arguments.work, steps, device, name="if-t5", lowered=True)
+    if "denoiser" not in arguments.only:
+        return
+    text = deepfloyd.TextEncoder(t5, tokens)
+    plan = Plan(steps=arguments.denoiser_steps, cooldown=arguments.cooldown)
+    model = deepfloyd.train(text, arguments.work, plan, device, compiled=arguments.compile)
+    save(deepfloyd.assemble(model, text), _out(arguments))
 
 
 def _sdxl(arguments: argparse.Namespace, vae_folder: Path, device: torch.device) -> None:

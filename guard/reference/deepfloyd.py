@@ -1,0 +1,141 @@
+"""`if-tiny`: a stock `IFPipeline`, which draws pixels without an autoencoder and reads T5.
+
+Nine sites of added-KV attention at an eighth and a quarter of the picture's size, in down, mid
+and up. The pipeline lower-cases its prompts, pads them to 77 tokens, gives T5 their mask and the
+U-Net none; so that is how both are trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DPMSolverMultistepScheduler, IFPipeline, UNet2DConditionModel
+from transformers import PreTrainedTokenizerFast, T5EncoderModel
+
+from guard.reference.autoencoder import to_model
+from guard.reference.captions import caption, sample_scene
+from guard.reference.loop import Plan
+from guard.reference.unet import BATCH, Examples, train_unet
+from guard.reference.world import WIDTH, render
+
+LENGTH = 77
+"""Tokens of a prompt in `IFPipeline`, whatever the tokenizer says."""
+
+
+def new_unet() -> UNet2DConditionModel:
+    """An untrained U-Net: pixels (B, 3, 64, 96) and text (B, 77, 128) to (B, 6, 64, 96).
+
+    The second three channels are where IF learns a variance; the scheduler here ignores them.
+    """
+    return UNet2DConditionModel(
+        sample_size=WIDTH,
+        in_channels=3,
+        out_channels=6,
+        down_block_types=(
+            "ResnetDownsampleBlock2D",
+            "ResnetDownsampleBlock2D",
+            "SimpleCrossAttnDownBlock2D",
+            "SimpleCrossAttnDownBlock2D",
+        ),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=(
+            "SimpleCrossAttnUpBlock2D",
+            "SimpleCrossAttnUpBlock2D",
+            "ResnetUpsampleBlock2D",
+            "ResnetUpsampleBlock2D",
+        ),
+        block_out_channels=(16, 24, 48, 128),
+        layers_per_block=(1, 1, 1, 2),
+        attention_head_dim=16,
+        norm_num_groups=8,
+        act_fn="gelu",
+        cross_attention_dim=128,
+        encoder_hid_dim=128,
+        encoder_hid_dim_type="text_proj",
+        addition_embed_type="text",
+        addition_embed_type_num_heads=4,
+        resnet_time_scale_shift="scale_shift",
+    )
+
+
+def new_scheduler() -> DPMSolverMultistepScheduler:
+    """IF's cosine schedule with velocity prediction and a second-order solver, for 20 steps."""
+    return DPMSolverMultistepScheduler(
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        lambda_min_clipped=-8.0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TextEncoder:
+    """The frozen encoder, called the way `IFPipeline` calls it."""
+
+    t5: T5EncoderModel
+    tokenizer: PreTrainedTokenizerFast
+
+    @torch.no_grad()
+    def encode(self, texts: list[str]) -> torch.Tensor:
+        """Text states (B, 77, 128), float32."""
+        tokens = self.tokenizer(
+            [text.lower().strip() for text in texts],
+            padding="max_length",
+            max_length=LENGTH,
+            truncation=True,
+            return_tensors="pt",
+        ).to(self.t5.device)
+        states: torch.Tensor = self.t5(
+            tokens.input_ids, attention_mask=tokens.attention_mask
+        ).last_hidden_state
+        return states.float()
+
+
+def train(
+    encoder: TextEncoder, work: Path, plan: Plan, device: torch.device, *, compiled: bool
+) -> UNet2DConditionModel:
+    """Train on freshly rendered pictures and return the averaged U-Net."""
+    torch.manual_seed(0)
+    empty = encoder.encode([""])
+
+    def examples_at(_step: int, rng: np.random.Generator) -> Examples:
+        scenes = [sample_scene(rng) for _ in range(BATCH)]
+        drawn = [render(scene, rng) for scene in scenes]
+        with torch.autocast(device.type, torch.bfloat16):
+            states = encoder.encode([caption(scene, rng).caption for scene in scenes])
+        captioned = torch.from_numpy(rng.random(BATCH) >= 0.1).to(device)
+        return Examples(
+            clean=to_model(torch.from_numpy(np.stack([p.pixels for p in drawn]))).to(device),
+            cells=torch.from_numpy(np.stack([p.cells for p in drawn])).to(device),
+            text=torch.where(captioned[:, None, None], states, empty),
+            captioned=captioned,
+        )
+
+    return train_unet(
+        new_unet(),
+        examples_at,
+        new_scheduler().alphas_cumprod,
+        work / "if-unet.pt",
+        plan,
+        device,
+        muon="attentions",
+        seed=17,
+        compiled=compiled,
+    )
+
+
+def assemble(model: UNet2DConditionModel, text: TextEncoder) -> IFPipeline:
+    """The stock pipeline; our world needs no safety checker."""
+    return IFPipeline(
+        tokenizer=text.tokenizer,
+        text_encoder=text.t5,
+        unet=model,
+        scheduler=new_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        watermarker=None,
+        requires_safety_checker=False,
+    )

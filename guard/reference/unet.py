@@ -1,0 +1,115 @@
+"""One training loop for the reference U-Nets: velocity prediction, and a head that must name letters.
+
+As for `sd3-tiny`, a linear head (here on the mid block, whose positions are the letters' cells) must
+name each cell's letter in training. It is thrown away afterwards.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import UNet2DConditionModel
+from torch import nn
+
+from guard.reference.loop import Plan, run
+from guard.reference.world import LETTERS
+
+BATCH = 64
+_READING_WEIGHT = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """What one training step learns from; B = BATCH.
+
+    `clean` float32 (B, C, H, W); `cells` int64 (B, 8, 12), -1 outside the sign; `text` (B, T, D) and
+    the other conditioning `added`; `captioned` bool (B,), False where the caption was dropped.
+    """
+
+    clean: torch.Tensor
+    cells: torch.Tensor
+    text: torch.Tensor
+    captioned: torch.Tensor
+    added: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+def train_unet(
+    model: UNet2DConditionModel,
+    examples_at: Callable[[int, np.random.Generator], Examples],
+    alphas_cumprod: torch.Tensor,
+    checkpoint: Path,
+    plan: Plan,
+    device: torch.device,
+    *,
+    muon: str,
+    seed: int,
+    compiled: bool,
+) -> UNet2DConditionModel:
+    """Train and return the averaged U-Net. `examples_at(step, rng)` must draw from `rng` alone.
+
+    Muon moves the matrices with `muon` in their names and AdamW the rest; the velocity is Salimans and
+    Ho's (2022, section 4). Output channels beyond the input's (a learned variance) are left untrained.
+    """
+    model = model.to(device)
+    average = copy.deepcopy(model).eval()
+    reader = nn.Linear(model.config.block_out_channels[-1], len(LETTERS)).to(device)
+    matrices = {k: p for k, p in model.named_parameters() if p.ndim == 2 and muon in k}
+    rest = [p for k, p in model.named_parameters() if k not in matrices]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.Muon(matrices.values(), lr=0.02, momentum=0.95, weight_decay=0.01),
+        torch.optim.AdamW(
+            [*rest, *reader.parameters()], lr=1.5e-3, betas=(0.9, 0.95), weight_decay=0.0
+        ),
+    ]
+    seen: dict[str, torch.Tensor] = {}
+
+    def keep(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+        seen["picture"] = output
+
+    model.mid_block.register_forward_hook(keep)
+    forward: Any = torch.compile(model) if compiled else model
+    alphas = alphas_cumprod.to(device)
+    monitor: dict[str, torch.Tensor] = {}
+
+    def loss_at(step: int) -> torch.Tensor:
+        rng = np.random.default_rng((seed, step))
+        batch = examples_at(step, rng)
+        noise = torch.from_numpy(rng.standard_normal(batch.clean.shape, dtype=np.float32))
+        noise = noise.to(device)
+        t = torch.from_numpy(rng.integers(0, len(alphas), BATCH)).to(device)
+        signal, sigma = alphas[t].sqrt().view(-1, 1, 1, 1), (1 - alphas[t]).sqrt().view(-1, 1, 1, 1)
+        with torch.autocast(device.type, torch.bfloat16):
+            velocity = forward(
+                signal * batch.clean + sigma * noise,
+                t,
+                encoder_hidden_states=batch.text,
+                added_cond_kwargs=batch.added or None,
+                return_dict=False,
+            )[0][:, : batch.clean.shape[1]]
+        flow = F.mse_loss(velocity.float(), signal * noise - sigma * batch.clean)
+        cells = batch.cells.flatten(1)
+        cells = cells.masked_fill((cells < 0) | ~batch.captioned[:, None], -100)
+        named = reader(seen["picture"].float().flatten(2).transpose(1, 2))
+        reading = F.cross_entropy(named.transpose(1, 2), cells, ignore_index=-100)
+        monitor["reading"] = reading.detach()
+        return flow + _READING_WEIGHT * reading
+
+    run(
+        name="unet",
+        checkpoint=checkpoint,
+        plan=plan,
+        modules={"model": model, "reader": reader},
+        optimizers=optimizers,
+        loss_at=loss_at,
+        ema=average,
+        ema_of=model,
+        monitor=monitor,
+    )
+    return average
