@@ -20,6 +20,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from guard.generate.load import load_pipeline
+from guard.measure.intervals import wilson
 from guard.reference.captions import held_out, plain_caption, sample_scene
 from guard.reference.judge import FOLDER as JUDGE
 from guard.reference.judge import load_judge, read_attributes
@@ -27,14 +28,6 @@ from guard.substitute.manifest import find_manifest
 from guard.verify import default_reader, letters_of
 
 SEED = 2026
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share."""
-    z, p = 1.96, successes / trials
-    middle = (p + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials**2)) / (1 + z * z / trials)
-    return middle - half, middle + half
 
 
 def share(name: str, hits: list[bool]) -> str:

@@ -16,6 +16,7 @@ from rich.markup import escape
 from guard import jsonl
 from guard.backend import Backend, Local, Remote
 from guard.errors import GuardError
+from guard.localize.command import localize
 from guard.show import drawing, show_decision, waiting
 from guard.types import Method, Outcome, Request
 
@@ -189,6 +190,9 @@ def demo(
     from guard.demo import run
 
     run(out, steps)
+
+
+app.command()(localize)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +15,15 @@ from rapidfuzz.distance import Levenshtein
 from guard.errors import VerificationError
 from guard.types import Action
 
-__all__ = ["RapidReader", "Reader", "default_reader", "is_toxic", "letters_of"]
+__all__ = [
+    "Line",
+    "LineReader",
+    "RapidReader",
+    "Reader",
+    "default_reader",
+    "is_toxic",
+    "letters_of",
+]
 
 _MIN_SIDE = 256
 """Smaller pictures are enlarged until their shorter side has this many pixels."""
@@ -25,6 +34,25 @@ class Reader(Protocol):
 
     def read(self, image: Image.Image) -> str:
         """The picture's text, lines joined by spaces; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text in a picture.
+
+    `box` is (left, top, right, bottom) of the upright rectangle around it, in the picture's own
+    pixels; fractions come from enlarging small pictures.
+    """
+
+    text: str
+    box: tuple[float, float, float, float]
+
+
+class LineReader(Reader, Protocol):
+    """A reader that also says where the text stands."""
+
+    def lines(self, image: Image.Image) -> list[Line]:
+        """The lines in reading order; empty where there is no text."""
 
 
 class RapidReader:
@@ -45,6 +73,10 @@ class RapidReader:
 
     def read(self, image: Image.Image) -> str:
         """Raises VerificationError where the OCR engine fails."""
+        return " ".join(line.text for line in self.lines(image))
+
+    def lines(self, image: Image.Image) -> list[Line]:
+        """Raises VerificationError where the OCR engine fails."""
         scale = max(1, -(-_MIN_SIDE // min(image.size)))
         large = image.convert("RGB").resize(
             (image.width * scale, image.height * scale), Image.Resampling.BICUBIC
@@ -52,14 +84,21 @@ class RapidReader:
         pixels = np.ascontiguousarray(np.asarray(large)[:, :, ::-1])
         try:
             with self._lock:
-                lines, _ = self._ocr(pixels, use_cls=False)
+                found, _ = self._ocr(pixels, use_cls=False)
         except Exception as error:
             raise VerificationError(f"OCR failed ({type(error).__name__})") from error
-        return " ".join(str(line[1]) for line in lines or ())
+        return [Line(str(text), _around(corners, scale)) for corners, text, _ in found or ()]
+
+
+def _around(corners: Any, scale: int) -> tuple[float, float, float, float]:
+    """The upright rectangle around corner points (4, 2) of a picture enlarged by `scale`."""
+    points = np.asarray(corners, dtype=float) / scale
+    (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+    return left, top, right, bottom
 
 
 @functools.cache
-def default_reader() -> Reader:
+def default_reader() -> LineReader:
     """One RapidOCR for the process."""
     return RapidReader()
 

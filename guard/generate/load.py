@@ -1,7 +1,8 @@
-"""Loading a pipeline: from the package, a folder, or (only when named so) a model hub."""
+"""Loading a pipeline: from the package, a folder, or (where the caller allows it) the model hub."""
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from guard.errors import ModelError
 __all__ = ["DEFAULT_MODEL", "embedded_models", "load_pipeline", "model_folder"]
 
 DEFAULT_MODEL = "sd3-tiny"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def embedded_models() -> dict[str, Path]:
@@ -38,16 +40,22 @@ def model_folder(model: str | Path) -> Path:
 
 
 def load_pipeline(
-    model: str | Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+    model: str | Path,
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    hub: bool = False,
 ) -> tuple[Any, Path]:
-    """A diffusers pipeline and its folder: safetensors only, no remote code, no download.
+    """A diffusers pipeline and its folder: safetensors only, no remote code.
 
-    Raises ModelError where the folder cannot be loaded.
+    Nothing is downloaded unless `hub`, for people at a command line and never for a server: then a
+    `model` that is neither an embedded name nor an existing folder and looks like ORG/NAME is taken
+    from the model hub (or its cache). Raises ModelError where the model cannot be had or loaded.
     """
-    folder = model_folder(model)
     # Again here: the environment is too late where the caller imported diffusers first.
     diffusers_logging.set_verbosity_error()
     diffusers_logging.disable_progress_bar()
+    folder = _from_hub(str(model)) if hub and _is_hub_id(model) else model_folder(model)
     try:
         pipe = DiffusionPipeline.from_pretrained(
             folder, dtype=dtype, local_files_only=True, use_safetensors=True
@@ -56,3 +64,20 @@ def load_pipeline(
         raise ModelError(f"{folder}: cannot be loaded: {error}") from error
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(device), folder
+
+
+def _is_hub_id(model: str | Path) -> bool:
+    known = str(model) in embedded_models() or Path(model).exists()
+    return not known and _HUB_ID.fullmatch(str(model)) is not None
+
+
+def _from_hub(name: str) -> Path:
+    """The cached folder of a model on the hub; raises ModelError where it cannot be had."""
+    try:
+        return Path(DiffusionPipeline.download(name, use_safetensors=True))
+    except Exception as error:  # the hub's client also raises the errors of its HTTP library
+        raise ModelError(
+            f"{name}: no folder of that name, and it cannot be had from the model hub "
+            f"({type(error).__name__}: no network, HF_HUB_OFFLINE, no such model, or no right to "
+            f"read it). Give the folder of a saved diffusers pipeline"
+        ) from error

@@ -1,0 +1,26 @@
+"""Measuring that `inkguard localize` and `inkguard evaluate` share: text, pictures, regions, prompts."""
+
+from __future__ import annotations
+
+from guard.measure.errors import MeasureError, require_measure
+from guard.measure.intervals import wilson
+from guard.measure.pictures import kept
+from guard.measure.prompts import Pair, read_pairs, world_pairs
+from guard.measure.region import ocr_region, sign_region
+from guard.measure.text import characters_f1, exact, recall, similarity
+
+__all__ = [
+    "MeasureError",
+    "Pair",
+    "characters_f1",
+    "exact",
+    "kept",
+    "ocr_region",
+    "read_pairs",
+    "recall",
+    "require_measure",
+    "sign_region",
+    "similarity",
+    "wilson",
+    "world_pairs",
+]

@@ -1,0 +1,25 @@
+"""What goes wrong in a measurement, and the extra that it needs."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from guard.errors import GuardError
+
+__all__ = ["MeasureError", "require_measure"]
+
+_NEEDED = {"skimage": "scikit-image", "matplotlib": "matplotlib", "jinja2": "jinja2"}
+
+
+class MeasureError(GuardError):
+    """A measurement cannot begin or go on; the message says where, and what to do."""
+
+
+def require_measure() -> None:
+    """Raise MeasureError unless everything in the extra `measure` is installed."""
+    missing = [name for module, name in _NEEDED.items() if find_spec(module) is None]
+    if missing:
+        raise MeasureError(
+            f"{', '.join(missing)} not installed, which measuring needs: "
+            f"pip install 'inkguard[measure]'"
+        )
