@@ -127,7 +127,7 @@ class Guard:
             return _blocked(request, blocked.decision, stages)
         rung = drawing.rungs[0]
         return Outcome(
-            decision=decision,
+            decision=drawing.decisions[0],
             images=tuple(drawing.output.images),
             seed=request.seed,
             method=request.method,

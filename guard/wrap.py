@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from guard.check import Checker
 from guard.errors import Blocked, InvalidInput, SubstitutionError
 from guard.generate.adapter import Adapter, adapter_for
 from guard.generate.watch import OnStep, Watch
+from guard.reading import check_as_read
 from guard.substitute.manifest import Manifest
 from guard.timing import Stages
 from guard.types import Action, Decision, Method, Rung, Verification
@@ -98,7 +100,7 @@ class GuardedPipeline:
     ) -> Drawing:
         call = {**(self._manifest.call if self._manifest else {}), **call}
         texts = self._texts(call)
-        checked = self._check(texts, known, stages)
+        checked = self._check(call, texts, known, stages)
         decisions = [max(row.values(), key=lambda d: d.action.rank) for row in checked]
         for decision in decisions:
             if decision.action is Action.BLOCK:
@@ -164,16 +166,20 @@ class GuardedPipeline:
         return texts
 
     def _check(
-        self, texts: Mapping[str, list[str]], known: Sequence[Decision] | None, stages: Stages
+        self,
+        call: Mapping[str, Any],
+        texts: Mapping[str, list[str]],
+        known: Sequence[Decision] | None,
+        stages: Stages,
     ) -> list[dict[str, Decision]]:
-        names = list(texts)
-        columns = [
-            list(known)
-            if n == "prompt" and known is not None
-            else self._checker.check_many(texts[n], stages)
-            for n in names
-        ]
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        """Per prompt the decision on each of its text arguments, as given and as the model reads it."""
+        columns = []
+        for name, values in texts.items():
+            given = known if name == "prompt" else None
+            decisions = self._checker.check_many(values, stages) if given is None else given
+            read = partial(self._adapter.read_text, self._pipe, call, name)
+            columns.append(check_as_read(self._checker, read, values, decisions, stages))
+        return [dict(zip(texts, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def _run(
         self,
@@ -191,8 +197,11 @@ class GuardedPipeline:
             for key, values in texts.items()
         }
         rows = [n for n, rung in enumerate(rungs) if rung is Rung.SITES]
-        # An untouched call goes through as it came, so that harmless prompts cost nothing.
-        actual = dict(call) if swapped == texts else {**call, **swapped}
+        # A string stays one: a negative prompt must be of its prompt's type.
+        actual = {
+            **call,
+            **{k: v[0] if isinstance(call[k], str) else v for k, v in swapped.items()},
+        }
         edit: Any = nullcontext()
         if rows:
             if self._manifest is None:

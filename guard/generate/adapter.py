@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from torch import nn
+
 from guard.errors import UnsupportedModel
+from guard.generate.deepfloyd import IfAdapter
 from guard.generate.sd3 import Sd3Adapter
 from guard.generate.sdxl import SdxlAdapter
 from guard.substitute.manifest import Manifest
@@ -28,6 +31,15 @@ class Adapter(Protocol):
     def denoiser(self, pipe: Any) -> Any:
         """The module that is edited."""
 
+    def sites(self, pipe: Any) -> list[tuple[str, nn.Module]]:
+        """Name in the denoiser and attention module of every site, in order of execution."""
+
+    def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
+        """What the text encoder reads of `text` in the argument `name` of the pipeline call `call`.
+
+        Raises InvalidInput, without quoting it, for text that the pipeline cannot read.
+        """
+
     def check_size(self, pipe: Any, width: int | None, height: int | None) -> None:
         """Raise InvalidInput for a size in pixels that the model cannot draw; None is its default."""
 
@@ -47,6 +59,7 @@ class Adapter(Protocol):
 
 
 _ADAPTERS: dict[str, Adapter] = {
+    "IFPipeline": IfAdapter(),
     "StableDiffusion3Pipeline": Sd3Adapter(),
     "StableDiffusionXLPipeline": SdxlAdapter(),
 }

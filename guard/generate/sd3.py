@@ -7,11 +7,14 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusion3Pipeline
+from torch import nn
 
 from guard.generate.sides import MAX_SIDE, check_side
+from guard.generate.steps import step_count
 from guard.substitute.manifest import Manifest
 from guard.substitute.rows import FlaggedPrompt
 from guard.substitute.shadow import ShadowText
+from guard.substitute.sites import joint_attention_sites
 
 __all__ = ["Sd3Adapter"]
 
@@ -24,6 +27,12 @@ class Sd3Adapter:
 
     def denoiser(self, pipe: StableDiffusion3Pipeline) -> Any:
         return pipe.transformer
+
+    def sites(self, pipe: StableDiffusion3Pipeline) -> list[tuple[str, nn.Module]]:
+        return [*joint_attention_sites(pipe.transformer)]
+
+    def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
+        return text
 
     def check_size(
         self, pipe: StableDiffusion3Pipeline, width: int | None, height: int | None
@@ -50,7 +59,7 @@ class Sd3Adapter:
             manifest.sites,
             [FlaggedPrompt(own[row], donor[row], pooled[row] if swap else None) for row in rows],
             unconditional=self._unconditional(pipe, call, len(own)),
-            start_step=manifest.start_step,
+            start_step=manifest.first_step(step_count(pipe, call)),
         )
 
     @staticmethod

@@ -7,11 +7,14 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLPipeline
+from torch import nn
 
 from guard.generate.sides import MAX_SIDE, check_side
+from guard.generate.steps import step_count
 from guard.substitute.cross import CrossText
 from guard.substitute.manifest import Manifest
 from guard.substitute.rows import FlaggedPrompt
+from guard.substitute.sites import cross_attention_sites
 
 __all__ = ["SdxlAdapter"]
 
@@ -24,6 +27,12 @@ class SdxlAdapter:
 
     def denoiser(self, pipe: StableDiffusionXLPipeline) -> Any:
         return pipe.unet
+
+    def sites(self, pipe: StableDiffusionXLPipeline) -> list[tuple[str, nn.Module]]:
+        return [*cross_attention_sites(pipe.unet)]
+
+    def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
+        return text
 
     def check_size(
         self, pipe: StableDiffusionXLPipeline, width: int | None, height: int | None
@@ -50,7 +59,7 @@ class SdxlAdapter:
             manifest.sites,
             [FlaggedPrompt(own[row], donor[row], pooled[row] if swap else None) for row in rows],
             unconditional=unconditional,
-            start_step=manifest.start_step,
+            start_step=manifest.first_step(step_count(pipe, call)),
         )
 
     @torch.no_grad()

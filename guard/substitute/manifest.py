@@ -12,8 +12,16 @@ from typing import Any
 import yaml
 
 from guard.errors import ManifestError, UnsupportedModel
+from guard.substitute.sites import attention_sites
 
-__all__ = ["FILE_NAME", "Manifest", "digest_weights", "find_manifest", "load_manifest"]
+__all__ = [
+    "FILE_NAME",
+    "Manifest",
+    "digest_weights",
+    "find_manifest",
+    "load_manifest",
+    "shipped_manifests",
+]
 
 FILE_NAME = "inkguard.manifest.yaml"
 """A manifest of this name in a model's folder belongs to that model."""
@@ -26,9 +34,12 @@ class Manifest:
 
     `config` holds the denoiser's config fields that must agree; `weights_digest` is the SHA-256 of
     the denoiser's weights ("sha256:..."), None where it is not known. `sites` are numbered in the
-    order in which the model runs them. `swap_pooled`: flagged rows get the donor's pooled text as
-    well. `call` are arguments of the pipeline that the model needs. `digest` is the SHA-256 of the
-    file, empty for one that was not read from a file.
+    order in which the model runs them, and `modules` are their names. The sites start after
+    `start_step` steps of `of_steps`, whatever number of steps a request makes; with `of_steps` None,
+    after `start_step` steps of any request. `swap_pooled`: flagged rows get the donor's pooled text
+    as well. `call` are arguments of the pipeline that the model needs. `digest` is the SHA-256 of
+    the file, empty for one that was not read from a file. Raises ValueError for fields that
+    contradict each other.
     """
 
     name: str
@@ -40,10 +51,31 @@ class Manifest:
     sites: tuple[int, ...]
     modules: tuple[str, ...]
     start_step: int
+    of_steps: int | None = None
     swap_pooled: bool = False
     call: Mapping[str, Any] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.sites) != len(self.modules):
+            raise ValueError(f"{len(self.sites)} sites, but {len(self.modules)} modules")
+        if self.start_step < 0 or (
+            self.of_steps is not None and not self.start_step < self.of_steps
+        ):
+            raise ValueError(
+                f"start_step {self.start_step} of {self.of_steps} steps is none of them"
+            )
+
+    def first_step(self, steps: int) -> int:
+        """How many of a request's `steps` run before the sites start.
+
+        Rounded down: starting earlier changes a little more of the picture, starting later may
+        leave the word in it.
+        """
+        if self.of_steps is None:
+            return self.start_step
+        return self.start_step * steps // self.of_steps
 
     def differences(self, denoiser: Any, weights_digest: str | None) -> Iterator[str]:
         """Say how a diffusers denoiser (and its weights, where digested) differs from the manifest's."""
@@ -57,10 +89,12 @@ class Manifest:
                 yield f"{key} is {found!r}, the manifest says {expected!r}"
         if self.weights_digest and weights_digest and weights_digest != self.weights_digest:
             yield f"the weights are {weights_digest[:19]}..., the manifest says {self.weights_digest[:19]}..."
-        names = dict(denoiser.named_modules())
-        for module in self.modules:
-            if module not in names:
-                yield f"the module {module} does not exist"
+        names = [name for name, _ in attention_sites(denoiser)]
+        for site, module in zip(self.sites, self.modules, strict=True):
+            if not 0 <= site < len(names):
+                yield f"there is no site {site}: the model has sites 0 to {len(names) - 1}"
+            elif names[site] != module:
+                yield f"site {site} is {names[site]}, the manifest says {module}"
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -84,6 +118,7 @@ def load_manifest(path: Path) -> Manifest:
             sites=tuple(int(s) for s in substitution["sites"]),
             modules=tuple(str(m) for m in substitution["modules"]),
             start_step=int(substitution["start_step"]),
+            of_steps=int(of) if (of := substitution.get("of_steps")) is not None else None,
             swap_pooled=bool(substitution.get("swap_pooled", False)),
             call=dict(data.get("call") or {}),
             evidence=dict(data.get("evidence") or {}),

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from diffusers import UNet2DConditionModel
+from diffusers import SD3Transformer2DModel, UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
 from torch import nn
 
-__all__ = ["cross_attention_sites"]
+from guard.errors import UnsupportedModel
+
+__all__ = ["attention_sites", "cross_attention_sites", "joint_attention_sites"]
+
+
+def attention_sites(denoiser: Any) -> list[tuple[str, Attention]]:
+    """Name and module of every site of a denoiser; raises UnsupportedModel for an unknown class."""
+    if isinstance(denoiser, SD3Transformer2DModel):
+        return joint_attention_sites(denoiser)
+    if isinstance(denoiser, UNet2DConditionModel):
+        return cross_attention_sites(denoiser)
+    raise UnsupportedModel(
+        f"the sites of a {type(denoiser).__name__} are not known; known are those of "
+        f"SD3Transformer2DModel and UNet2DConditionModel"
+    )
 
 
 def cross_attention_sites(unet: UNet2DConditionModel) -> list[tuple[str, Attention]]:
@@ -23,6 +38,17 @@ def cross_attention_sites(unet: UNet2DConditionModel) -> list[tuple[str, Attenti
         for name, module in _named(unet, part)
         if isinstance(module, Attention)
         and (module.is_cross_attention or module.added_kv_proj_dim is not None)
+    ]
+
+
+def joint_attention_sites(transformer: SD3Transformer2DModel) -> list[tuple[str, Attention]]:
+    """Name and module of every site of SD3's transformer: one a block, first to last.
+
+    The second attention of some blocks of SD3.5 (`attn2`) reads the picture alone: never a site.
+    """
+    return [
+        (f"transformer_blocks.{n}.attn", block.attn)
+        for n, block in enumerate(transformer.transformer_blocks)
     ]
 
 

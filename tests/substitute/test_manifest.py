@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -22,6 +23,13 @@ from guard.substitute.manifest import (
 @pytest.fixture(scope="module")
 def denoiser() -> SD3Transformer2DModel:
     return SD3Transformer2DModel.from_pretrained(model_folder("sd3-tiny"), subfolder="transformer")
+
+
+def sd3_tiny() -> dict[str, Any]:
+    """The contents of the shipped manifest of sd3-tiny."""
+    (path,) = (path for path in shipped_manifests() if path.stem == "sd3-tiny")
+    data: dict[str, Any] = yaml.safe_load(path.read_text())
+    return data
 
 
 def test_the_embedded_model_has_its_manifest(denoiser: SD3Transformer2DModel) -> None:
@@ -44,11 +52,58 @@ def test_a_folders_manifest_that_does_not_fit_names_the_difference(
     tmp_path: Path, denoiser: SD3Transformer2DModel
 ) -> None:
     """The field, what was found and what the manifest says are in the error."""
-    data = yaml.safe_load(shipped_manifests()[0].read_text())
+    data = sd3_tiny()
     data["model"]["config"]["num_layers"] = 9
     (tmp_path / FILE_NAME).write_text(yaml.safe_dump(data))
     with pytest.raises(ManifestError, match="num_layers is 8, the manifest says 9"):
         find_manifest(denoiser, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sites", "modules", "difference"),
+    [
+        (
+            [4],
+            ["transformer_blocks.5.attn"],
+            r"site 4 is transformer_blocks\.4\.attn, the manifest",
+        ),
+        ([8], ["transformer_blocks.8.attn"], "there is no site 8: the model has sites 0 to 7"),
+        ([3, 4], ["transformer_blocks.3.attn"], "2 sites, but 1 modules"),
+    ],
+)
+def test_sites_and_modules_must_agree(
+    tmp_path: Path,
+    denoiser: SD3Transformer2DModel,
+    sites: list[int],
+    modules: list[str],
+    difference: str,
+) -> None:
+    """The number and the name of a site are checked against each other on the model."""
+    data = sd3_tiny()
+    data["substitution"] |= {"sites": sites, "modules": modules}
+    (tmp_path / FILE_NAME).write_text(yaml.safe_dump(data))
+    with pytest.raises(ManifestError, match=difference):
+        find_manifest(denoiser, tmp_path)
+
+
+@pytest.mark.parametrize(("start", "of"), [(-1, None), (28, 28), (0, 0), ("x", 28), (1, [2])])
+def test_a_start_that_is_no_step_is_refused(tmp_path: Path, start: object, of: object) -> None:
+    """With the file's name."""
+    data = sd3_tiny()
+    data["substitution"] |= {"start_step": start, "of_steps": of}
+    path = tmp_path / "m.yaml"
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(ManifestError, match=r"m\.yaml: "):
+        load_manifest(path)
+
+
+def test_a_start_without_a_number_of_steps_holds_for_any_request(tmp_path: Path) -> None:
+    """As in the manifests that name none."""
+    data = sd3_tiny()
+    data["substitution"]["start_step"] = 3
+    path = tmp_path / "m.yaml"
+    path.write_text(yaml.safe_dump(data))
+    assert [load_manifest(path).first_step(steps) for steps in (4, 50)] == [3, 3]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,101 @@
+"""The adapter of DeepFloyd IF's first stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from diffusers import IFPipeline
+from torch import nn
+
+from guard.errors import InvalidInput, SubstitutionError
+from guard.generate.sides import MAX_SIDE, check_side
+from guard.generate.steps import step_count
+from guard.substitute.cross import CrossText
+from guard.substitute.manifest import Manifest
+from guard.substitute.rows import FlaggedPrompt
+from guard.substitute.sites import cross_attention_sites
+
+__all__ = ["IfAdapter"]
+
+
+class IfAdapter:
+    """`IFPipeline`: a U-Net on pixels whose attention has T5's text as added keys.
+
+    T5 is given the padding's mask and the U-Net is not, so donors need none. The U-Net pools the text
+    itself; that stays the prompt's own. Safety checker and watermarker are left as they are.
+    """
+
+    text_arguments = ("prompt",)
+    embedding_arguments = ("prompt_embeds",)
+
+    def denoiser(self, pipe: IFPipeline) -> Any:
+        return pipe.unet
+
+    def sites(self, pipe: IFPipeline) -> list[tuple[str, nn.Module]]:
+        return [*cross_attention_sites(pipe.unet)]
+
+    def read_text(self, pipe: IFPipeline, call: Mapping[str, Any], name: str, text: str) -> str:
+        """Lower-cased, and with `clean_caption` (the default) decoded, stripped of markup and more."""
+        try:
+            return str(pipe._text_preprocessing(text, clean_caption=_cleans(call))[0])
+        except Exception:  # the HTML parser has errors of its own, and they quote the text
+            raise InvalidInput(
+                name, "the pipeline cannot clean its markup: take that out, or clean_caption=False"
+            ) from None
+
+    def check_size(self, pipe: IFPipeline, width: int | None, height: int | None) -> None:
+        # IF's blocks double the size whatever the other side of the skip has: a rest would not fit.
+        unit = 2**pipe.unet.num_upsamplers
+        check_side("width", width, unit, MAX_SIDE)
+        check_side("height", height, unit, MAX_SIDE)
+
+    def substituted(
+        self,
+        pipe: IFPipeline,
+        manifest: Manifest,
+        call: Mapping[str, Any],
+        rows: Sequence[int],
+        donors: Mapping[str, Sequence[str]],
+    ) -> CrossText:
+        if manifest.swap_pooled:
+            raise SubstitutionError(
+                f"the manifest {manifest.name!r} asks for the donor's pooled text, but IF pools text "
+                f"inside of its U-Net: set swap_pooled to false"
+            )
+        own = self._encode(pipe, call, call["prompt"])
+        donor = self._encode(pipe, call, donors["prompt"])
+        return CrossText(
+            pipe.unet,
+            manifest.sites,
+            [FlaggedPrompt(own[row], donor[row]) for row in rows],
+            unconditional=self._unconditional(pipe, call),
+            start_step=manifest.first_step(step_count(pipe, call)),
+        )
+
+    @torch.no_grad()
+    def _encode(self, pipe: Any, call: Mapping[str, Any], texts: Sequence[str]) -> torch.Tensor:
+        """T5's states (rows, 77, width), from the batch that the pipeline will encode."""
+        states: torch.Tensor = pipe.encode_prompt(
+            list(texts),
+            do_classifier_free_guidance=False,
+            device=pipe._execution_device,
+            clean_caption=_cleans(call),
+        )[0]
+        return states
+
+    def _unconditional(self, pipe: Any, call: Mapping[str, Any]) -> torch.Tensor | None:
+        """Negative prompts' states; as for SD3, the empty negative prompt needs no look."""
+        if call.get("guidance_scale", 7.0) <= 1:
+            return None
+        given: torch.Tensor | None = call.get("negative_prompt_embeds")
+        if given is not None:
+            return given
+        negative = call.get("negative_prompt")
+        texts = [negative] if isinstance(negative, str) else negative
+        return self._encode(pipe, call, texts) if texts and any(texts) else None
+
+
+def _cleans(call: Mapping[str, Any]) -> bool:
+    return bool(call.get("clean_caption", True))
