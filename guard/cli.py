@@ -16,6 +16,7 @@ from rich.markup import escape
 from guard import jsonl
 from guard.backend import Backend, Local, Remote
 from guard.errors import GuardError
+from guard.evaluate.command import evaluate
 from guard.localize.command import localize
 from guard.show import drawing, show_decision, waiting
 from guard.types import Method, Outcome, Request
@@ -193,6 +194,7 @@ def demo(
 
 
 app.command()(localize)
+app.command()(evaluate)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import torch
 from guard.guard import Guard
 from guard.wrap import GuardedPipeline
 
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 
 
 @pytest.fixture(scope="session")

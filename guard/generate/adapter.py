@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from torch import nn
@@ -12,6 +11,7 @@ from guard.errors import UnsupportedModel
 from guard.generate.deepfloyd import IfAdapter
 from guard.generate.sd3 import Sd3Adapter
 from guard.generate.sdxl import SdxlAdapter
+from guard.substitute.edit import Substitution
 from guard.substitute.manifest import Manifest
 
 __all__ = ["Adapter", "adapter_for"]
@@ -50,7 +50,7 @@ class Adapter(Protocol):
         call: Mapping[str, Any],
         rows: Sequence[int],
         donors: Mapping[str, Sequence[str]],
-    ) -> AbstractContextManager[object]:
+    ) -> Substitution:
         """A `with` block for the pipeline call `call`.
 
         `call` holds its text arguments as lists; `rows` are the flagged ones, `donors` the same

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from guard.localize.progress import Ticker
 from guard.localize.sweep import Score, Sweep
 from guard.localize.variants import NONE, WHOLE, Site, Variant
 from guard.measure import MeasureError
+from guard.measure.progress import Ticker
 
 __all__ = ["RULE", "Choice", "Findings", "Search", "choose", "choose_start", "localize"]
 

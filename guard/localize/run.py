@@ -14,15 +14,15 @@ from guard.generate.load import embedded_models, load_pipeline
 from guard.localize.draw import Drawer
 from guard.localize.evidence import config_digest, manifest_data, versions, write_manifest
 from guard.localize.gallery import Gallery
-from guard.localize.journal import Journal
 from guard.localize.options import DEFAULT_PAIRS, Options
 from guard.localize.plan import Findings, Search, localize
 from guard.localize.plots import draw_report
-from guard.localize.progress import Ticker
 from guard.localize.report import write_report
 from guard.localize.sweep import Sweep
 from guard.localize.table import terminal_table, write_csv
 from guard.measure import MeasureError, Pair, read_pairs, require_measure, world_pairs
+from guard.measure.journal import Journal
+from guard.measure.progress import Ticker
 from guard.measure.prompts import digest_pairs
 from guard.show import waiting
 from guard.substitute.manifest import FILE_NAME, digest_weights, find_manifest, load_manifest

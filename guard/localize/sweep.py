@@ -12,10 +12,10 @@ from PIL import Image
 
 from guard.localize.draw import Drawer
 from guard.localize.gallery import Gallery
-from guard.localize.journal import Journal
-from guard.localize.progress import Ticker
 from guard.localize.variants import NONE, Variant
 from guard.measure import Pair, characters_f1, exact, kept, sign_region, similarity
+from guard.measure.journal import Journal
+from guard.measure.progress import Ticker
 from guard.measure.region import boxes_region
 from guard.verify import LineReader
 
@@ -87,7 +87,10 @@ class Sweep:
             self._run(variant, numbers, left)
         score = self.score(variant)
         if left:
-            self._ticker.done(variant.key, score["donor_similarity"], score["source_similarity"])
+            self._ticker.done(
+                f"sites {variant.key}: donor {score['donor_similarity']:.3f}, "
+                f"source {score['source_similarity']:.3f}"
+            )
         return score
 
     def score(self, variant: Variant, equal_length: bool | None = None) -> Score:

@@ -8,22 +8,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from guard.measure import MeasureError
+from guard.measure.errors import MeasureError
 
-__all__ = ["FORMAT", "Journal"]
-
-FORMAT = "inkguard localize 1"
+__all__ = ["Journal"]
 
 
 class Journal:
     """Results by (variant's key, pair's number); each is in the file before `append` returns.
 
-    The first line is a header with `identity`: what the results depend on. Opening a file with
+    `command` is whose results they are. The first line is a header with `identity`: what the results depend on. Opening a file with
     another identity raises MeasureError that names the differences. A last line that a kill tore is
     cut off. Two runs cannot have the same file open.
     """
 
-    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, identity: Mapping[str, Any], command: str = "localize") -> None:
+        self._format = f"inkguard {command} 1"
         self._path, self._identity = path, json.loads(json.dumps(identity))
         self.rows: dict[tuple[str, int], dict[str, Any]] = {}
         try:
@@ -80,7 +79,7 @@ class Journal:
             self._file.truncate(whole)
         lines = data[:whole].splitlines()
         if not lines:
-            self._write(json.dumps({"format": FORMAT, "identity": self._identity}) + "\n")
+            self._write(json.dumps({"format": self._format, "identity": self._identity}) + "\n")
             return
         self._check_header(lines[0])
         for number, line in enumerate(lines[1:], 2):
@@ -95,7 +94,7 @@ class Journal:
     def _check_header(self, line: bytes) -> None:
         try:
             header = json.loads(line)
-            found = header["identity"] if header["format"] == FORMAT else None
+            found = header["identity"] if header["format"] == self._format else None
         except (ValueError, KeyError, TypeError):
             found = None
         if not isinstance(found, dict):

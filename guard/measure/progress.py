@@ -23,7 +23,7 @@ _PERIOD = 3600.0
 
 
 class Ticker:
-    """Counts pictures: a bar on a terminal, a line for each variant elsewhere (both on stderr)."""
+    """Counts pictures: a bar on a terminal, a line for each result elsewhere (both on stderr)."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -70,12 +70,11 @@ class Ticker:
         self._total = max(self._total, self._count)
         self._bar.update(self._task, completed=self._count, total=self._total)
 
-    def done(self, what: str, donor: float, source: float) -> None:
-        """A variant is measured: similarity of what is read to the donor's and the prompt's text."""
+    def done(self, what: str) -> None:
+        """Something is measured, with this result: a line where there is no bar."""
         if not self._console.is_terminal:
             self._console.print(
-                f"{self._count}/{self._total} pictures, {self._left()}: sites {what}: "
-                f"donor {donor:.3f}, source {source:.3f}",
+                f"{self._count}/{self._total} pictures, {self._left()}: {what}",
                 highlight=False,
                 soft_wrap=True,
             )

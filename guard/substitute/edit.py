@@ -55,6 +55,16 @@ class Substitution:
         self._expected: frozenset[int] = self._sites
         self._fired: list[int] = []
 
+    @property
+    def flagged(self) -> tuple[FlaggedPrompt, ...]:
+        """The prompts whose rows are edited."""
+        return self._flagged
+
+    @property
+    def start_step(self) -> int:
+        """How many denoising steps run unedited."""
+        return self._start_step
+
     def __enter__(self) -> Self:
         self._refuse_unsupported()
         with ExitStack() as undo:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from guard.localize.journal import Journal
+from guard.measure.journal import Journal
 from guard.measure import MeasureError
 
 IDENTITY: dict[str, Any] = {"weights": "sha256:1", "steps": 20, "call": {"height": 64}}
@@ -106,7 +106,7 @@ def test_a_full_disk_ends_clearly_and_keeps_what_was_measured(tmp_path: Path) ->
     script = f"""
 import resource, signal
 from pathlib import Path
-from guard.localize.journal import Journal
+from guard.measure.journal import Journal
 from guard.measure import MeasureError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))

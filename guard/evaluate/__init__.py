@@ -1,0 +1,1 @@
+"""`inkguard evaluate`: how well toxic text is kept out of a model's pictures, and at what price."""

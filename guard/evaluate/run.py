@@ -1,0 +1,205 @@
+"""A whole evaluation: load, draw by every method in turn, score, write."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from rich.console import Console
+
+from guard.check import Checker, load_checker
+from guard.classify.toxicity import ToxicityClassifier
+from guard.errors import InvalidInput
+from guard.evaluate.methods import Compared, Methods
+from guard.evaluate.prompts import ToxicPrompt, digest_prompts, read_prompts, world_prompts
+from guard.evaluate.score import Scorer
+from guard.evaluate.sheet import contact_sheet
+from guard.evaluate.table import Summary, markdown, summarise, terminal_table, write_csv
+from guard.evaluate.verified import Verified
+from guard.generate.adapter import adapter_for
+from guard.generate.load import load_pipeline
+from guard.measure import MeasureError, require_measure
+from guard.measure.journal import Journal
+from guard.measure.progress import Ticker
+from guard.show import waiting
+from guard.substitute.manifest import Manifest, digest_weights, find_manifest
+from guard.verify import default_reader
+
+__all__ = ["Options", "run"]
+
+_EXAMPLES = 12
+"""Prompts on the contact sheet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """As given on the command line of `inkguard evaluate`; its help describes them."""
+
+    out: Path
+    model: str = "sd3-tiny"
+    methods: tuple[Compared, ...] = tuple(Compared)
+    prompts: Path | None = None
+    limit: int | None = None
+    skip_others: bool = False
+    policy: Path | None = None
+    seed: int = 4242
+    steps: int = 20
+    sites: tuple[int, ...] | None = None
+    start_step: int | None = None
+    verify: bool = False
+    device: str = "cpu"
+    threads: int | None = None
+
+
+def run(options: Options) -> list[Summary]:
+    """Measure, and write everything into `options.out`; the same call goes on after a kill.
+
+    Raises GuardErrors: for bad input before anything is drawn, and MeasureError where a result
+    cannot be written, with what was measured until then kept.
+    """
+    require_measure()
+    reader = default_reader()
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    with waiting(f"Loading {options.model}"):
+        checker = load_checker(options.policy)
+        pipe, folder = _load(options)
+        manifest = _manifest(options, pipe, folder)
+        prompts = _prompts(options, checker)
+    methods = Methods(pipe, checker, manifest, options.steps)
+    scorer = Scorer(checker, ToxicityClassifier.load(), reader)
+    verified = Verified(pipe, checker, manifest, reader, options.steps) if options.verify else None
+    compared = tuple(dict.fromkeys((Compared.NONE, *options.methods)))
+    wanted = [*map(str, compared), *(["verified"] if verified is not None else [])]
+    identity = {
+        "pipeline": type(pipe).__name__,
+        "weights": digest_weights(folder),
+        "prompts": digest_prompts(prompts),
+        "policy": checker.policy.digest,
+        "call": dict(manifest.call),
+        "sites": list(manifest.sites),
+        "start_step": [manifest.start_step, manifest.of_steps],
+        "swap_pooled": manifest.swap_pooled,
+        "steps": options.steps,
+        "methods": [str(m) for m in compared],
+        "verify": options.verify,
+        "device": torch.device(options.device).type,
+    }
+    pictures = options.out / "pictures"
+    console = Console(stderr=True)
+    journal_file = options.out / "results.jsonl"
+    with (
+        Journal(journal_file, identity, "evaluate") as journal,
+        Ticker(console) as ticker,
+    ):
+        # A prompt that a kill cut short is drawn again by all methods, so that times compare.
+        left = [n for n in range(len(prompts)) if any((w, n) not in journal.rows for w in wanted)]
+        ticker.expect(len(left) * len(compared))
+        try:
+            if left:
+                methods.draw(Compared.NONE, prompts[left[0]])  # the first call is always slower
+            for n in left:
+                ticker.begin(f"prompt {n + 1} of {len(prompts)}")
+                rows, plain = [], None
+                for method in compared:
+                    began = time.perf_counter()
+                    image = methods.draw(method, prompts[n])
+                    seconds = time.perf_counter() - began
+                    plain = image if plain is None else plain
+                    scores = scorer.score(prompts[n], image, plain)
+                    rows.append({"variant": str(method), "pair": n, "seconds": seconds, **scores})
+                    if n < _EXAMPLES:
+                        _keep(image, _picture(pictures, n, method))
+                    ticker.advance()
+                if verified is not None:
+                    rows.append({"variant": "verified", "pair": n, **verified.draw(prompts[n])})
+                journal.append(rows)
+                if (n + 1) % 20 == 0:
+                    ticker.done(f"{n + 1} prompts")
+            return _write(options, compared, prompts, journal.rows, pictures)
+        except OSError as error:
+            raise MeasureError(
+                f"{error.filename or options.out}: {error.strerror or error}. What was measured "
+                f"until now is kept in {journal_file}: the same command goes on"
+            ) from None
+
+
+def _load(options: Options) -> tuple[Any, Path]:
+    try:
+        torch.empty(0, device=options.device)
+    except (RuntimeError, AssertionError):
+        raise InvalidInput("--device", f"{options.device!r} is not there; try cpu") from None
+    return load_pipeline(options.model, device=options.device)
+
+
+def _manifest(options: Options, pipe: Any, folder: Path) -> Manifest:
+    """The model's manifest, with the sites and the start that were asked for instead of its own."""
+    adapter = adapter_for(pipe)
+    manifest = find_manifest(adapter.denoiser(pipe), folder)
+    if options.sites is not None:
+        names = [name for name, _ in adapter.sites(pipe)]
+        if max(options.sites) >= len(names):
+            raise InvalidInput(
+                "--sites", f"{max(options.sites)} is not there; sites are 0 to {len(names) - 1}"
+            )
+        modules = tuple(names[n] for n in options.sites)
+        manifest = replace(manifest, sites=options.sites, modules=modules)
+    if options.start_step is not None:
+        if options.start_step >= options.steps:
+            raise InvalidInput("--start-step", f"there are only {options.steps} steps")
+        manifest = replace(manifest, start_step=options.start_step, of_steps=options.steps)
+    return manifest
+
+
+def _prompts(options: Options, checker: Checker) -> list[ToxicPrompt]:
+    if options.prompts is None:
+        return world_prompts(checker, options.limit or 100, options.seed)
+    return read_prompts(checker, options.prompts, options.limit, skip_others=options.skip_others)
+
+
+def _picture(folder: Path, number: int, method: str) -> Path:
+    return folder / f"{number:04d}-{method}.png"
+
+
+def _keep(image: Image.Image, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+def _write(
+    options: Options,
+    compared: tuple[Compared, ...],
+    prompts: list[ToxicPrompt],
+    rows: dict[tuple[str, int], dict[str, Any]],
+    pictures: Path,
+) -> list[Summary]:
+    out, count = options.out, len(prompts)
+    names = [str(m) for m in compared]
+    summaries = summarise({m: [rows[m, n] for n in range(count)] for m in names})
+    write_csv(out / "table.csv", summaries)
+    (out / "table.md").write_text(markdown(summaries), encoding="utf-8")
+    shown = range(min(count, _EXAMPLES))
+    contact_sheet(
+        names,
+        [{m: _picture(pictures, n, m) for m in names} for n in shown],
+        [{m: rows[m, n] for m in names} for n in shown],
+        [prompts[n].mild for n in shown],
+    ).save(out / "contact.png")
+    console = Console(soft_wrap=True)
+    console.print(terminal_table(summaries, f"{options.model}: {count} toxic prompts"))
+    if options.verify:
+        answered = Counter(str(rows["verified", n]["rung"]) for n in range(count))
+        survived = sum(rows["verified", n]["readable"] for n in range(count))
+        console.print(
+            f"substitute, verified: rungs {dict(answered)}; returned pictures with readable toxic "
+            f"text: {survived}",
+            highlight=False,
+        )
+    for name in ("table.csv", "table.md", "contact.png", "results.jsonl"):
+        console.print(str(out / name), markup=False, highlight=False)
+    return summaries

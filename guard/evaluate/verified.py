@@ -1,0 +1,44 @@
+"""The guard as it is used: substitution, then OCR, and wider rungs where toxic text survived."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from guard.check import Checker
+from guard.errors import Blocked
+from guard.evaluate.prompts import ToxicPrompt
+from guard.substitute.manifest import Manifest
+from guard.types import Rung
+from guard.verify import Reader, is_toxic
+from guard.wrap import GuardedPipeline
+
+__all__ = ["Verified"]
+
+
+class Verified:
+    """Draws prompts with verification on."""
+
+    def __init__(
+        self, pipe: Any, checker: Checker, manifest: Manifest, reader: Reader, steps: int
+    ) -> None:
+        self._guarded = GuardedPipeline(pipe, checker, manifest=manifest, reader=reader)
+        self._checker, self._reader, self._steps = checker, reader, steps
+
+    def draw(self, prompt: ToxicPrompt) -> dict[str, Any]:
+        """`rung` that answered, and whether toxic text is `readable` in the picture that came back."""
+        call = {
+            "prompt": [prompt.prompt],
+            "num_inference_steps": self._steps,
+            "generator": torch.Generator("cpu").manual_seed(prompt.seed),
+        }
+        try:
+            drawing = self._guarded.draw(call, decisions=[prompt.decision])
+        except Blocked:
+            return {"rung": str(Rung.BLOCK), "readable": False}
+        read = self._reader.read(drawing.output.images[0])
+        return {
+            "rung": str(drawing.rungs[0]),
+            "readable": is_toxic(read, prompt.words, self._checker.check_reading),
+        }

@@ -1,0 +1,153 @@
+"""`inkguard evaluate` on the real sd3-tiny, with very few prompts and steps."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from guard.cli import main
+from guard.evaluate.methods import Compared
+from guard.evaluate.run import Options, run
+from guard.measure import MeasureError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def threads() -> Iterator[None]:
+    """A run sets the number of threads of the whole process."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Options:
+    options = Options(out=tmp_path_factory.mktemp("run"), limit=2, steps=8, verify=True)
+    run(options)
+    return options
+
+
+def rows(options: Options) -> list[dict[str, object]]:
+    lines = (options.out / "results.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines[1:]]
+
+
+def test_every_method_draws_every_prompt_in_turn(measured: Options) -> None:
+    """Prompt by prompt, the unguarded picture first, and the verified one last."""
+    drawn = [(row["pair"], row["variant"]) for row in rows(measured)]
+    assert drawn == [(n, m) for n in range(2) for m in [*map(str, Compared), "verified"]]
+
+
+def test_the_unguarded_picture_shows_the_word_and_the_guarded_one_does_not(
+    measured: Options,
+) -> None:
+    """In eight steps already; the negative prompt is no help."""
+    readable = {(r["variant"], r["pair"]): r["readable"] for r in rows(measured)}
+    assert all(readable["none", n] for n in range(2))
+    assert not any(readable[m, n] for m in ("substitute", "two_pass") for n in range(2))
+
+
+def test_tables_and_contact_sheet_are_written(measured: Options) -> None:
+    """One row a method in each, with intervals, and a picture of five columns."""
+    with (measured.out / "table.csv").open() as stream:
+        table = {row["method"]: row for row in csv.DictReader(stream)}
+    assert list(table) == [str(m) for m in Compared]
+    none, guarded = table["none"], table["substitute"]
+    assert (float(none["readable"]), float(none["time"]), float(none["ssim"])) == (1, 1, 1)
+    assert float(guarded["readable"]) == 0 < float(guarded["readable_high"]) < 1
+    assert float(guarded["mse_inside"]) > float(guarded["mse_outside"])
+    assert len((measured.out / "table.md").read_text().splitlines()) == 2 + len(Compared)
+    with Image.open(measured.out / "contact.png") as sheet:
+        assert sheet.width > 5 * 200
+
+
+def test_a_run_that_was_torn_goes_on(measured: Options, tmp_path: Path) -> None:
+    """The prompt with the torn line is drawn again by all methods, and no other."""
+    out = tmp_path / "again"
+    out.mkdir()
+    whole = (measured.out / "results.jsonl").read_bytes()
+    (out / "results.jsonl").write_bytes(whole[:-20])
+    for file in (measured.out / "pictures").iterdir():
+        (out / "pictures").mkdir(exist_ok=True)
+        (out / "pictures" / file.name).write_bytes(file.read_bytes())
+    again = replace(measured, out=out)
+    run(again)
+    assert [r["pair"] for r in rows(again)] == [0] * 6 + [1] * (5 + 6)
+    read = {(r["variant"], r["pair"]): r["readable"] for r in rows(again)}
+    assert read == {(r["variant"], r["pair"]): r["readable"] for r in rows(measured)}
+
+
+def test_another_runs_folder_is_refused(measured: Options) -> None:
+    """With what differs, and the old results as they were."""
+    before = (measured.out / "results.jsonl").read_bytes()
+    with pytest.raises(MeasureError, match="steps is 8 there and 9 now"):
+        run(replace(measured, steps=9))
+    assert (measured.out / "results.jsonl").read_bytes() == before
+
+
+def error_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object
+) -> str:
+    """What the command prints on standard error; it must end with exit code 2."""
+    monkeypatch.setattr(sys, "argv", ["inkguard", "evaluate", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    return error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (["--methods", "substitute,magic"], "--methods: 'magic' is none of none, substitute"),
+        (["--sites", "8"], "sites are 0 to 7"),
+        (["--start-step", "20"], "there are only 20 steps"),
+        (["--model", "no-such-model"], "neither an embedded model"),
+        (["--device", "warp"], "--device: 'warp' is not there"),
+    ],
+)
+def test_options_that_cannot_be(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: list[str],
+    wrong: str,
+) -> None:
+    """The option is named, and nothing is written."""
+    error = error_of(monkeypatch, capsys, "--out", tmp_path / "o", *arguments)
+    assert wrong in error.replace("\n", " ")
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("{broken", "not JSON"),
+        ('{"prompt": "a", "sead": 1}', "unknown keys"),
+        ('{"prompt": "a sign", "seed": -1}', '"seed" must be a whole number'),
+        ('a sign that says "HELLO"', "the policy's action is allow"),
+    ],
+)
+def test_bad_lines_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    line: str,
+    wrong: str,
+) -> None:
+    """File and line, before anything is drawn; a prompt that is not substituted is one."""
+    file = tmp_path / "p.txt"
+    file.write_text(f'a sign that says "IDIOT"\n\n{line}\n')
+    error = error_of(monkeypatch, capsys, "--out", tmp_path / "o", "--prompts", file)
+    text = " ".join(error.split())
+    assert f"{file}:3:" in error.replace("\n", "")
+    assert wrong in text
