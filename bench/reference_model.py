@@ -13,17 +13,21 @@ import json
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from tqdm import tqdm
 
+from guard.errors import UnsupportedModel
+from guard.generate.adapter import adapter_for
 from guard.generate.load import load_pipeline
 from guard.measure.intervals import wilson
 from guard.reference.captions import held_out, plain_caption, sample_scene
 from guard.reference.judge import FOLDER as JUDGE
 from guard.reference.judge import load_judge, read_attributes
+from guard.reference.world import HEIGHT, WIDTH
 from guard.substitute.manifest import find_manifest
 from guard.verify import default_reader, letters_of
 
@@ -33,6 +37,14 @@ SEED = 2026
 def share(name: str, hits: list[bool]) -> str:
     low, high = wilson(sum(hits), len(hits))
     return f"{name:28s} {sum(hits):4d}/{len(hits)} = {sum(hits) / len(hits):.3f}  [{low:.3f}, {high:.3f}]"
+
+
+def _call(pipe: Any, folder: Path) -> dict[str, Any]:
+    """The manifest's arguments, or for a model that has none yet those of our world."""
+    try:
+        return dict(find_manifest(adapter_for(pipe).denoiser(pipe), folder).call)
+    except UnsupportedModel:
+        return {"height": HEIGHT, "width": WIDTH, "guidance_scale": 3.0}
 
 
 def main() -> None:
@@ -47,7 +59,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
     pipe, folder = load_pipeline(arguments.model)
-    call = dict(find_manifest(pipe.transformer, folder).call)
+    call = _call(pipe, folder)
     texts = sorted(held_out())
     np.random.default_rng(SEED).shuffle(texts)
     scenes = [
