@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from guard.measure.journal import Journal
 from guard.measure import MeasureError
+from guard.measure.journal import Journal
 
 IDENTITY: dict[str, Any] = {"weights": "sha256:1", "steps": 20, "call": {"height": 64}}
 
