@@ -9,6 +9,8 @@ from torch import nn
 
 from guard.errors import UnsupportedModel
 from guard.generate.deepfloyd import IfAdapter
+from guard.generate.flux import FluxAdapter
+from guard.generate.qwen import QwenAdapter
 from guard.generate.sd3 import Sd3Adapter
 from guard.generate.sdxl import SdxlAdapter
 from guard.substitute.edit import Substitution
@@ -59,7 +61,15 @@ class Adapter(Protocol):
 
 
 _ADAPTERS: dict[str, Adapter] = {
+    "FluxControlNetPipeline": FluxAdapter(),
+    "FluxImg2ImgPipeline": FluxAdapter(),
+    "FluxInpaintPipeline": FluxAdapter(),
+    "FluxPipeline": FluxAdapter(),
     "IFPipeline": IfAdapter(),
+    "QwenImageControlNetPipeline": QwenAdapter(),
+    "QwenImageImg2ImgPipeline": QwenAdapter(),
+    "QwenImageInpaintPipeline": QwenAdapter(),
+    "QwenImagePipeline": QwenAdapter(),
     "StableDiffusion3Pipeline": Sd3Adapter(),
     "StableDiffusionXLPipeline": SdxlAdapter(),
 }

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from diffusers import SD3Transformer2DModel, UNet2DConditionModel
+from diffusers import (
+    FluxTransformer2DModel,
+    QwenImageTransformer2DModel,
+    SD3Transformer2DModel,
+    UNet2DConditionModel,
+)
 from diffusers.models.attention_processor import Attention
 from torch import nn
 
 from guard.errors import UnsupportedModel
+from guard.substitute.flux import flux_sites
+from guard.substitute.qwen import qwen_sites
 
 __all__ = ["attention_sites", "cross_attention_sites", "joint_attention_sites"]
 
 
-def attention_sites(denoiser: Any) -> list[tuple[str, Attention]]:
+def attention_sites(denoiser: Any) -> list[tuple[str, nn.Module]]:
     """Name and module of every site of a denoiser; raises UnsupportedModel for an unknown class."""
-    if isinstance(denoiser, SD3Transformer2DModel):
-        return joint_attention_sites(denoiser)
-    if isinstance(denoiser, UNet2DConditionModel):
-        return cross_attention_sites(denoiser)
+    for kind, sites in _SITES.items():
+        if isinstance(denoiser, kind):
+            return [*sites(denoiser)]
+    known = ", ".join(sorted(kind.__name__ for kind in _SITES))
     raise UnsupportedModel(
-        f"the sites of a {type(denoiser).__name__} are not known; known are those of "
-        f"SD3Transformer2DModel and UNet2DConditionModel"
+        f"the sites of a {type(denoiser).__name__} are not known; known are those of {known}"
     )
 
 
@@ -57,3 +63,11 @@ def _named(unet: nn.Module, part: str) -> Iterator[tuple[str, nn.Module]]:
     if child is not None:
         for name, module in child.named_modules():
             yield f"{part}.{name}", module
+
+
+_SITES: Mapping[type[nn.Module], Callable[[Any], Sequence[tuple[str, nn.Module]]]] = {
+    FluxTransformer2DModel: flux_sites,
+    QwenImageTransformer2DModel: qwen_sites,
+    SD3Transformer2DModel: joint_attention_sites,
+    UNet2DConditionModel: cross_attention_sites,
+}

@@ -47,6 +47,10 @@ class _AtTextLayers(Substitution):
                 raise SubstitutionError(
                     f"site {number} has fused projections: unfuse_qkv_projections()"
                 )
+            if not _text_layers(attn):
+                raise SubstitutionError(
+                    f"site {number} has no key and value layers for text alone: two passes cannot patch it"
+                )
 
     def _install(self, undo: ExitStack) -> None:
         before = self._denoiser.register_forward_pre_hook(self._before_call, with_kwargs=True)
@@ -113,7 +117,9 @@ class PatchText(_AtTextLayers):
 
 
 def _text_layers(attn: Any) -> dict[str, nn.Module]:
-    """The layers that make keys and values of text, which for cross-attention are the only ones."""
+    """The layers that make keys and values of text alone; empty where text shares the picture's."""
     if getattr(attn, "add_k_proj", None) is not None:
         return {"key": attn.add_k_proj, "value": attn.add_v_proj}
-    return {"key": attn.to_k, "value": attn.to_v}
+    if getattr(attn, "is_cross_attention", False):
+        return {"key": attn.to_k, "value": attn.to_v}
+    return {}

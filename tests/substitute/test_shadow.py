@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
+import accelerate
 import pytest
 import torch
 from diffusers import SD3Transformer2DModel
+from diffusers.models.attention_processor import (
+    JointAttnProcessor2_0,
+    SD3IPAdapterJointAttnProcessor2_0,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.errors import SubstitutionError
+from guard.guard import Guard
 from guard.substitute.rows import FlaggedPrompt
 from guard.substitute.shadow import ShadowText
+from guard.wrap import GuardedPipeline
 
 BLOCKS, TOKENS, WIDTH = 5, 10, 32
 # Largest difference over the mean size of the output. Float32 is a few roundings; bfloat16 keeps 8
 # bits, and the split attention adds its terms in another order.
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 0.2}
+DUAL = pytest.mark.parametrize("dual", [(), (0, 2)], ids=["sd3", "sd3.5-dual-attention"])
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """These nets are so small that a second thread only waits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @dataclass
@@ -32,7 +51,9 @@ class Batch:
     donors: torch.Tensor
     time: float = 500.0
 
-    def run(self, text: torch.Tensor | None = None, time: float | None = None) -> torch.Tensor:
+    def run(
+        self, text: torch.Tensor | None = None, time: float | None = None, **options: Any
+    ) -> torch.Tensor:
         with torch.no_grad():
             return self.model(
                 hidden_states=self.picture,
@@ -40,6 +61,7 @@ class Batch:
                 encoder_hidden_states=self.text if text is None else text,
                 pooled_projections=self.pooled,
                 return_dict=False,
+                **options,
             )[0]
 
     def flagged(self, donors: torch.Tensor | None = None) -> list[FlaggedPrompt]:
@@ -71,6 +93,10 @@ def make(dtype: torch.dtype = torch.float32, dual: tuple[int, ...] = ()) -> Batc
     return Batch(model.to(dtype), *(torch.randn(shape).to(dtype) for shape in shapes))
 
 
+shared = cache(make)
+"""For tests that leave the model as it was, which property 4 says of all that only edit it."""
+
+
 def snapshot(model: torch.nn.Module) -> list[object]:
     """Everything that an edit could leave behind: hooks, processors, attributes."""
     state: list[object] = []
@@ -84,7 +110,7 @@ def relative(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a - b).float().abs().max() / b.float().abs().mean())
 
 
-@pytest.mark.parametrize("dual", [(), (0, 2)], ids=["sd3", "sd3.5-dual-attention"])
+@DUAL
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @settings(max_examples=8, deadline=None)
 @given(sites=st.sets(st.integers(0, BLOCKS - 1), min_size=1))
@@ -92,18 +118,21 @@ def test_the_prompts_own_text_as_shadow_changes_nothing(
     dtype: torch.dtype, dual: tuple[int, ...], sites: set[int]
 ) -> None:
     """Property 1: reading one's own text through the shadow is the unguarded output."""
-    batch = make(dtype, dual)
+    batch = shared(dtype, dual)
     with ShadowText(batch.model, sorted(sites), batch.flagged(batch.text[2:])):
         edited = batch.run()
     assert relative(edited, batch.run()) < TOLERANCE[dtype]
 
 
+@DUAL
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @settings(max_examples=8, deadline=None)
 @given(sites=st.sets(st.integers(0, BLOCKS - 1), min_size=1))
-def test_rows_that_are_not_flagged_are_bit_identical(dtype: torch.dtype, sites: set[int]) -> None:
+def test_rows_that_are_not_flagged_are_bit_identical(
+    dtype: torch.dtype, dual: tuple[int, ...], sites: set[int]
+) -> None:
     """Property 2: unflagged rows equal those of an unguarded run of the same batch; flagged ones move."""
-    batch = make(dtype)
+    batch = shared(dtype, dual)
     plain = batch.run()
     with ShadowText(batch.model, sorted(sites), batch.flagged()):
         edited = batch.run()
@@ -111,10 +140,13 @@ def test_rows_that_are_not_flagged_are_bit_identical(dtype: torch.dtype, sites: 
     assert not torch.equal(edited[2:], plain[2:])
 
 
+@DUAL
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_all_layers_as_sites_equal_the_donor_prompt(dtype: torch.dtype) -> None:
+def test_all_layers_as_sites_equal_the_donor_prompt(
+    dtype: torch.dtype, dual: tuple[int, ...]
+) -> None:
     """Property 3: with every block a site the picture is the donor prompt's, pooled text held fixed."""
-    batch = make(dtype)
+    batch = shared(dtype, dual)
     donor_text = batch.text.clone()
     donor_text[2:] = batch.donors
     with ShadowText(batch.model, range(BLOCKS), batch.flagged()):
@@ -171,7 +203,7 @@ def test_a_failing_entry_leaves_no_hook() -> None:
     batch.model.transformer_blocks[3].attn.fused_projections = True
     before = snapshot(batch.model)
     with (
-        pytest.raises(SubstitutionError, match="block 3 has fused"),
+        pytest.raises(SubstitutionError, match=r"transformer_blocks\.3\.attn has fused"),
         ShadowText(batch.model, [3], batch.flagged()),
     ):
         pass
@@ -188,18 +220,80 @@ def test_a_site_that_is_bypassed_raises() -> None:
             batch.run()
 
 
-def test_a_skipped_block_is_not_expected_to_fire() -> None:
-    """Property 5: `skip_layers` (SD3.5's skip-layer guidance) takes a site out of the count."""
+def test_a_block_before_the_site_that_is_bypassed_raises() -> None:
+    """Property 5: nor may the donor's text miss a block on its way to the site."""
     batch = make()
-    with ShadowText(batch.model, [2], batch.flagged()), torch.no_grad():
+    with ShadowText(batch.model, [2], batch.flagged()):
+        attn = batch.model.transformer_blocks[0].attn
+        attn.processor = attn.processor._original
+        with pytest.raises(SubstitutionError, match=r"blocks \[0, 1, 2\].*through \[1, 2\]"):
+            batch.run()
+
+
+@pytest.mark.parametrize("skipped", [[0], [2], [1, 4], [4]], ids=str)
+@DUAL
+def test_the_shadow_skips_the_blocks_that_a_call_skips(
+    dual: tuple[int, ...], skipped: list[int]
+) -> None:
+    """Properties 2, 3 and 5 under `skip_layers` (SD3.5's skip-layer guidance), sites among the skipped."""
+    batch = shared(dual=dual)
+    donor_text = batch.text.clone()
+    donor_text[2:] = batch.donors
+    with ShadowText(batch.model, range(BLOCKS), batch.flagged()):
         batch.run()
-        batch.model(
-            hidden_states=batch.picture,
-            timestep=torch.full((4,), batch.time),
-            encoder_hidden_states=batch.text,
-            pooled_projections=batch.pooled,
-            skip_layers=[2],
-        )
+        edited = batch.run(skip_layers=skipped)
+    expected = batch.run(donor_text, skip_layers=skipped)
+    assert relative(edited, expected) < TOLERANCE[torch.float32]
+    assert torch.equal(edited[:2], batch.run(skip_layers=skipped)[:2])
+    assert not torch.equal(edited, batch.run(donor_text))
+
+
+def test_a_call_that_skips_every_site_is_the_prompts_own() -> None:
+    """With its only site left out, a call reads no donor text, and that is no error."""
+    batch = make()
+    with ShadowText(batch.model, [2], batch.flagged()):
+        edited = batch.run(skip_layers=[2])
+    assert torch.equal(edited, batch.run(skip_layers=[2]))
+
+
+def test_skip_layer_guidance_in_the_pipeline(guard: Guard) -> None:
+    """With `skip_guidance_layers` only the flagged picture moves, in each of the calls of a step."""
+    pipe, manifest = guard.pipeline._pipe, guard.manifest
+    assert manifest is not None
+    toxic = 'a red sign that says "IDIOT" on a blue background with a yellow star'
+    harmless = 'a cyan sign that says "WELCOME" on a brown background with a pink circle'
+    call = {
+        **manifest.call,
+        "prompt": [harmless, toxic],
+        "num_inference_steps": 3,
+        "guidance_scale": 4.0,
+        "skip_guidance_layers": [manifest.sites[0]],
+        "skip_layer_guidance_start": 0.0,
+        "skip_layer_guidance_stop": 1.0,
+        "output_type": "np",
+    }
+    calls: list[object] = []
+    hook = pipe.transformer.register_forward_pre_hook(
+        lambda _m, _a, kwargs: calls.append(kwargs.get("skip_layers")), with_kwargs=True
+    )
+    plain = pipe(**call, generator=torch.Generator().manual_seed(1)).images
+    wrapped = GuardedPipeline(pipe, guard.checker, manifest=manifest, reader=None)
+    edited = wrapped(**call, generator=torch.Generator().manual_seed(1)).images
+    hook.remove()
+    assert [manifest.sites[0]] in calls
+    assert (edited[0] == plain[0]).all()
+    assert not (edited[1] == plain[1]).all()
+
+
+def test_weights_that_are_in_place_only_while_their_module_runs() -> None:
+    """Sequential offloading: the shadow asks for no weights outside of the modules that hold them."""
+    batch = make()
+    with ShadowText(batch.model, [2], batch.flagged()):
+        expected = batch.run()
+    accelerate.cpu_offload(batch.model, torch.device("cpu"))
+    assert batch.model.transformer_blocks[0].ff_context.net[2].weight.is_meta
+    with ShadowText(batch.model, [2], batch.flagged()):
+        assert torch.equal(batch.run(), expected)
 
 
 def test_a_step_without_a_flagged_row_raises() -> None:
@@ -267,7 +361,22 @@ def refusals() -> dict[str, tuple[Callable[[SD3Transformer2DModel], object], str
         "compiled": (lambda m: m.compile(backend="eager"), "compiled"),
         "compiled-block": (lambda m: m.transformer_blocks[0].compile(backend="eager"), "compiled"),
         "cache": (enable_cache, "may skip sites"),
+        "ip-adapter": (set_ip_adapter, "SD3IPAdapter.*IP-Adapters are not supported"),
+        "foreign-processor": (set_foreign, "_Foreign, not JointAttnProcessor2_0"),
     }
+
+
+class _Foreign(JointAttnProcessor2_0):
+    """Stands for a processor of an extension."""
+
+
+def set_foreign(model: SD3Transformer2DModel) -> None:
+    model.transformer_blocks[0].attn.set_processor(_Foreign())
+
+
+def set_ip_adapter(model: SD3Transformer2DModel) -> None:
+    attn = model.transformer_blocks[0].attn
+    attn.set_processor(SD3IPAdapterJointAttnProcessor2_0(64, WIDTH, 16))
 
 
 def enable_cache(model: SD3Transformer2DModel) -> None:

@@ -1,0 +1,97 @@
+"""The adapter of Qwen-Image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from guard.errors import SubstitutionError
+from guard.generate.arguments import argument, first_step
+from guard.generate.sides import MAX_SIDE, check_side
+from guard.substitute.manifest import Manifest
+from guard.substitute.qwen import QwenShadow, pad_text, qwen_sites
+from guard.substitute.rows import FlaggedPrompt
+
+__all__ = ["QwenAdapter"]
+
+
+class QwenAdapter:
+    """`QwenImagePipeline` and its image-to-image, inpainting and ControlNet variants.
+
+    A language model reads the prompt inside of a template, whose first tokens are dropped. Texts are as
+    long as they are, padded to the longest of their batch, so prompt, donor and negative prompt
+    may differ in length. There is no pooled text. With guidance the negative prompt has a
+    denoiser call of its own.
+    """
+
+    text_arguments = ("prompt",)
+    embedding_arguments = ("prompt_embeds", "prompt_embeds_mask")
+
+    def denoiser(self, pipe: Any) -> Any:
+        return pipe.transformer
+
+    def sites(self, pipe: Any) -> list[tuple[str, nn.Module]]:
+        return [*qwen_sites(pipe.transformer)]
+
+    def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
+        return text
+
+    def check_size(self, pipe: Any, width: int | None, height: int | None) -> None:
+        unit = pipe.vae_scale_factor * 2  # latents are packed two by two
+        check_side("width", width, unit, MAX_SIDE)
+        check_side("height", height, unit, MAX_SIDE)
+
+    def substituted(
+        self,
+        pipe: Any,
+        manifest: Manifest,
+        call: Mapping[str, Any],
+        rows: Sequence[int],
+        donors: Mapping[str, Sequence[str]],
+    ) -> QwenShadow:
+        if manifest.swap_pooled:
+            raise SubstitutionError(
+                f"the manifest {manifest.name!r} asks for the donor's pooled text, but Qwen-Image has "
+                f"no pooled text: set swap_pooled to false"
+            )
+        own, _ = self._encode(pipe, call, call["prompt"])
+        donor, masks = self._encode(pipe, call, [donors["prompt"][row] for row in rows])
+        tokens = max(own.shape[1], donor.shape[1])
+        own, donor = pad_text(own, tokens), pad_text(donor, tokens)
+        masks = pad_text(masks[..., None], tokens)[..., 0]
+        negative = self._unconditional(pipe, call)
+        return QwenShadow(
+            pipe.transformer,
+            manifest.sites,
+            [FlaggedPrompt(own[row], donor[n], donor_mask=masks[n]) for n, row in enumerate(rows)],
+            unconditional=None if negative is None else pad_text(negative, tokens),
+            start_step=first_step(pipe, call, manifest),
+        )
+
+    @torch.no_grad()
+    def _encode(
+        self, pipe: Any, call: Mapping[str, Any], texts: Sequence[str]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """States (rows, tokens, width) and mask (rows, tokens), from the batch that is given."""
+        states, mask = pipe.encode_prompt(
+            prompt=list(texts),
+            device=pipe._execution_device,
+            max_sequence_length=argument(pipe, call, "max_sequence_length"),
+        )
+        if mask is None:  # the pipeline drops a mask that hides nothing
+            mask = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
+        return states, mask
+
+    def _unconditional(self, pipe: Any, call: Mapping[str, Any]) -> torch.Tensor | None:
+        """Negative prompts' states; as for SD3, the empty negative prompt needs no look."""
+        if (argument(pipe, call, "true_cfg_scale") or 1) <= 1:
+            return None
+        given: torch.Tensor | None = call.get("negative_prompt_embeds")
+        if given is not None:
+            return given
+        negative = call.get("negative_prompt")
+        texts = [negative] if isinstance(negative, str) else negative
+        return self._encode(pipe, call, texts)[0] if texts and any(texts) else None
