@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--autoencoder-steps", type=int, default=4500)
     parser.add_argument("--autoencoder-from", type=Path, help="a saved autoencoder to go on from")
     parser.add_argument("--t5-steps", type=int, default=4000)
-    parser.add_argument("--clip-steps", type=int, default=1200)
+    parser.add_argument("--clip-steps", type=int, default=2400)
     parser.add_argument("--pictures", type=int, default=60_000)
     parser.add_argument("--denoiser-steps", type=int, default=20_000)
     parser.add_argument("--cooldown", type=float, default=0.3, help="share of the denoiser's steps")

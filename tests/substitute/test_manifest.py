@@ -100,7 +100,7 @@ def test_a_start_that_is_no_step_is_refused(tmp_path: Path, start: object, of: o
 def test_a_start_without_a_number_of_steps_holds_for_any_request(tmp_path: Path) -> None:
     """As in the manifests that name none."""
     data = sd3_tiny()
-    data["substitution"]["start_step"] = 3
+    data["substitution"] |= {"start_step": 3, "of_steps": None}
     path = tmp_path / "m.yaml"
     path.write_text(yaml.safe_dump(data))
     assert [load_manifest(path).first_step(steps) for steps in (4, 50)] == [3, 3]
