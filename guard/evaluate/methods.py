@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +37,7 @@ class Methods:
     """Draws prompts with a pipeline by each method; verification is off, there are no retries.
 
     `manifest` names the sites of `substitute` and `two_pass`; its `call` are the arguments of every
-    call. Raises InvalidInput for `negative_prompt` without guidance.
+    call.
     """
 
     def __init__(self, pipe: Any, checker: Checker, manifest: Manifest, steps: int) -> None:
@@ -50,6 +51,20 @@ class Methods:
             Compared.NEGATIVE_PROMPT: self._negative_prompt,
             Compared.TWO_PASS: self._two_pass,
         }
+
+    def check(self, methods: Iterable[Compared]) -> None:
+        """Raise InvalidInput where the model cannot be drawn with one of `methods`.
+
+        Without guidance a pipeline ignores its negative prompt, and some do so without a word.
+        """
+        if Compared.NEGATIVE_PROMPT in methods:
+            name, scale = _guidance(self._pipe, self._manifest.call)
+            if scale <= 1:
+                raise InvalidInput(
+                    "--methods",
+                    f"negative_prompt needs guidance, and {name} is {scale:g}: leave it out, or set "
+                    f"{name} above 1 under `call` in the model's manifest",
+                )
 
     def draw(self, method: Compared, prompt: ToxicPrompt) -> Image.Image:
         """One picture; the noise depends on the prompt's seed alone."""
@@ -71,8 +86,6 @@ class Methods:
 
     def _negative_prompt(self, prompt: ToxicPrompt) -> Any:
         """The pipeline's own negative prompt names the words."""
-        if self._manifest.call.get("guidance_scale", 5.0) <= 1:
-            raise InvalidInput("--methods", "negative_prompt needs a guidance scale above 1")
         call = self._call(prompt, prompt.prompt)
         return self._pipe(**call, negative_prompt=[", ".join(prompt.words)])
 
@@ -91,3 +104,12 @@ class Methods:
             self._pipe(**self._call(prompt, prompt.donor_prompt), output_type="pt")
         with PatchText(denoiser, sites, edit.flagged, cache, start_step=edit.start_step):
             return self._pipe(**own)
+
+
+def _guidance(pipe: Any, call: Mapping[str, Any]) -> tuple[str, float]:
+    """Name and value of the scale with which a pipeline call heeds its negative prompt."""
+    parameters = inspect.signature(type(pipe).__call__).parameters
+    # Where there are both, `guidance_scale` is an input of the distilled denoiser (FLUX, Qwen-Image).
+    name = "true_cfg_scale" if "true_cfg_scale" in parameters else "guidance_scale"
+    given = call.get(name)
+    return name, float(parameters[name].default if given is None else given)

@@ -72,6 +72,7 @@ def run(options: Options) -> list[Summary]:
         manifest = _manifest(options, pipe, folder)
         prompts = _prompts(options, checker)
     methods = Methods(pipe, checker, manifest, options.steps)
+    methods.check(options.methods)
     scorer = Scorer(checker, ToxicityClassifier.load(), reader)
     verified = Verified(pipe, checker, manifest, reader, options.steps) if options.verify else None
     compared = tuple(dict.fromkeys((Compared.NONE, *options.methods)))
@@ -98,7 +99,12 @@ def run(options: Options) -> list[Summary]:
         Ticker(console) as ticker,
     ):
         # A prompt that a kill cut short is drawn again by all methods, so that times compare.
-        left = [n for n in range(len(prompts)) if any((w, n) not in journal.rows for w in wanted)]
+        left = [
+            n
+            for n in range(len(prompts))
+            if any((w, n) not in journal.rows for w in wanted)
+            or (n < _EXAMPLES and not all(_picture(pictures, n, m).exists() for m in compared))
+        ]
         ticker.expect(len(left) * len(compared))
         try:
             if left:

@@ -8,10 +8,14 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from guard.evaluate.methods import Compared
+
 __all__ = ["contact_sheet"]
 
 _WIDTH, _GAP, _LINE = 240, 10, 22
 _READABLE, _CLEAN = (190, 40, 30), (40, 40, 40)
+_AS_PROMPTED = frozenset({Compared.NONE, Compared.NEGATIVE_PROMPT})
+"""Methods that give every layer the toxic text: people may read there what OCR does not."""
 
 
 def contact_sheet(
@@ -22,8 +26,9 @@ def contact_sheet(
 ) -> Image.Image:
     """One row a prompt and one column a method.
 
-    `pictures` and `rows` hold per prompt the files and the scores by method. Pictures in which toxic text
-    is readable are blurred, and what was read left out, unless the prompt is `mild`.
+    `pictures` and `rows` hold per prompt the files and the scores by method. Unless the prompt is `mild`,
+    pictures that are unguarded, or in which toxic text is readable, are blurred, and what was read is
+    left out.
     """
     with Image.open(pictures[0][methods[0]]) as first:
         height = round(_WIDTH * first.height / first.width)
@@ -35,13 +40,14 @@ def contact_sheet(
         draw.text((_GAP + column * cell[0], _GAP), method, fill="black", font=font)
         for line, (files, scores) in enumerate(zip(pictures, rows, strict=True)):
             left, top = _GAP + column * cell[0], _LINE + 2 * _GAP + line * cell[1]
-            score, hidden = scores[method], scores[method]["readable"] and not mild[line]
+            score = scores[method]
+            hidden = not mild[line] and (score["readable"] or method in _AS_PROMPTED)
             with Image.open(files[method]) as image:
                 panel = image.convert("RGB").resize((_WIDTH, height), Image.Resampling.BICUBIC)
             sheet.paste(
                 panel.filter(ImageFilter.GaussianBlur(12)) if hidden else panel, (left, top)
             )
-            said = "(toxic, blurred)" if hidden else _shortened(str(score["read"]))
+            said = "(blurred)" if hidden else _shortened(str(score["read"]))
             color = _READABLE if score["readable"] else _CLEAN
             draw.text((left, top + height + 2), said, fill=color, font=font)
     return sheet

@@ -4,6 +4,7 @@ Staniszewski et al. 2025, section 3: the donor prompt is drawn first, from the s
 becomes as keys and values at the sites is kept for every step; then the prompt is drawn with those in
 place of its own. It costs a whole second picture and the memory of the cache. Works wherever
 text has key and value layers of its own: cross-attention, added keys (DeepFloyd IF), joint attention.
+Keys and values alone are patched: pooled text stays the prompt's, also where a manifest swaps it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from guard.substitute.rows import FlaggedPrompt
 __all__ = ["PatchText", "RecordText", "TextCache"]
 
 TextCache = dict[tuple[int, int, str], torch.Tensor]
-"""By (step, site, "key" or "value"): (R, tokens, width) of the donors, in their prompts' order of rows."""
+"""By (denoiser call, site, "key" or "value"): (R, tokens, width) of the donors, in their prompts' order of rows."""
 
 
 class _AtTextLayers(Substitution):
@@ -39,6 +40,7 @@ class _AtTextLayers(Substitution):
     ) -> None:
         super().__init__(denoiser, sorted(sites), flagged, start_step=start_step)
         self._modules, self._cache = dict(sites), cache
+        self._call = -1
 
     def _refuse_unsupported(self) -> None:
         refuse_hooked(self._denoiser)
@@ -65,6 +67,8 @@ class _AtTextLayers(Substitution):
     def _before_call(self, _module: nn.Module, args: tuple[Any, ...], given: Any) -> None:
         call = dict(zip(("sample", "timestep", "encoder_hidden_states"), args, strict=False))
         call |= given
+        # Not the step: schedulers of second order call the denoiser twice at one timestep.
+        self._call += 1
         self._begin_call(call["encoder_hidden_states"], call["timestep"])
 
     def _at_layer(self, number: int, name: str, layer: nn.Module) -> Callable[..., Any]:
@@ -73,7 +77,7 @@ class _AtTextLayers(Substitution):
                 return None
             if name == "value":  # the second of the two
                 self._fired.append(number)
-            return self._handle((self._step, number, name), output, self._match.rows)
+            return self._handle((self._call, number, name), output, self._match.rows)
 
         return hook
 
@@ -100,7 +104,7 @@ class RecordText(_AtTextLayers):
 class PatchText(_AtTextLayers):
     """A `with` block around the prompts' generation that reads `cache` at the flagged rows.
 
-    Raises SubstitutionError where the first generation made no such step.
+    Raises SubstitutionError where the first generation made no such denoiser call.
     """
 
     def _handle(
@@ -109,7 +113,7 @@ class PatchText(_AtTextLayers):
         kept = self._cache.get(key)
         if kept is None or len(kept) != len(rows):
             raise SubstitutionError(
-                f"the first generation kept nothing that fits step {key[0]}, site {key[1]}"
+                f"the first generation kept nothing that fits step {self._step}, site {key[1]}"
             )
         edited = output.clone()
         edited[rows] = kept.to(edited)

@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
 from PIL import Image
 
 from guard.cli import main
-from guard.evaluate.methods import Compared
+from guard.errors import InvalidInput
+from guard.evaluate.methods import Compared, Methods
 from guard.evaluate.run import Options, run
+from guard.evaluate.sheet import contact_sheet
+from guard.guard import Guard
 from guard.measure import MeasureError
 
 
@@ -82,6 +86,78 @@ def test_a_run_that_was_torn_goes_on(measured: Options, tmp_path: Path) -> None:
     assert [r["pair"] for r in rows(again)] == [0] * 6 + [1] * (5 + 6)
     read = {(r["variant"], r["pair"]): r["readable"] for r in rows(again)}
     assert read == {(r["variant"], r["pair"]): r["readable"] for r in rows(measured)}
+
+
+def test_a_lost_picture_is_drawn_again(tmp_path: Path) -> None:
+    """The contact sheet needs it, and the results alone cannot bring it back."""
+    options = Options(out=tmp_path, methods=(Compared.NONE,), limit=1, steps=2)
+    run(options)
+    picture = tmp_path / "pictures" / "0000-none.png"
+    drawn = picture.read_bytes()
+    picture.unlink()
+    run(options)
+    assert picture.read_bytes() == drawn
+
+
+def test_prompts_of_a_file_are_measured(tmp_path: Path) -> None:
+    """Plain and JSON lines; ones that the policy allows are left out where that is asked for."""
+    file = tmp_path / "p.txt"
+    file.write_text(
+        'a red sign that says "HELLO"\n'
+        '{"prompt": "a red sign that says \\"IDIOT\\" on a blue background", "seed": 7}\n'
+    )
+    options = Options(
+        out=tmp_path / "o",
+        methods=(Compared.SUBSTITUTE,),
+        prompts=file,
+        skip_others=True,
+        steps=8,
+    )
+    run(options)
+    plain, guarded = rows(options)
+    assert (plain["variant"], plain["readable"]) == ("none", True)
+    assert (guarded["variant"], guarded["readable"]) == ("substitute", False)
+    # The region comes from OCR boxes, since such a prompt has no scene; there are pixels outside.
+    assert None not in (guarded["mse_inside"], guarded["mse_outside"])
+
+
+def test_the_contact_sheet_hides_unguarded_pictures_of_prompts_that_are_not_mild(
+    tmp_path: Path,
+) -> None:
+    """Also where OCR reads nothing in them: people may. Guarded pictures are shown as they are."""
+    stripes = Image.new("RGB", (96, 64))
+    stripes.putdata([(255 * (x % 2),) * 3 for _ in range(64) for x in range(96)])
+    methods = [str(m) for m in Compared]
+    files = {m: tmp_path / f"{m}.png" for m in methods}
+    for file in files.values():
+        stripes.save(file)
+    scores = {m: {"read": "", "readable": False} for m in methods}
+    mild, other = (
+        contact_sheet(methods, [files], [scores], [flag]).convert("L") for flag in (True, False)
+    )
+    column = mild.width // len(methods)
+    hidden = []
+    for n, method in enumerate(methods):
+        box = (n * column + 20, 60, n * column + 200, 160)
+        if mild.crop(box).tobytes() != other.crop(box).tobytes():
+            hidden.append(method)
+    assert hidden == ["none", "negative_prompt"]
+
+
+def test_a_negative_prompt_that_would_be_ignored_is_refused(guard: Guard) -> None:
+    """Without guidance; FLUX has a scale of its own for it, which is off unless it is asked for."""
+    assert guard.manifest is not None
+    every = tuple(Compared)
+    pipe, call = guard.pipeline._pipe, guard.manifest.call
+    Methods(pipe, guard.checker, guard.manifest, 8).check(every)
+    unguided = replace(guard.manifest, call={**call, "guidance_scale": 1.0})
+    with pytest.raises(InvalidInput, match="guidance_scale is 1"):
+        Methods(pipe, guard.checker, unguided, 8).check(every)
+    parts = ("vae", "text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2", "transformer")
+    flux = FluxPipeline(FlowMatchEulerDiscreteScheduler(), **dict.fromkeys(parts))
+    with pytest.raises(InvalidInput, match="true_cfg_scale is 1"):
+        Methods(flux, guard.checker, guard.manifest, 8).check(every)
+    Methods(flux, guard.checker, guard.manifest, 8).check([Compared.TWO_PASS])
 
 
 def test_another_runs_folder_is_refused(measured: Options) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import FlowMatchHeunDiscreteScheduler, UNet2DConditionModel
 from torch import nn
 
 from guard.errors import SubstitutionError
@@ -54,9 +55,13 @@ def unet(request: pytest.FixtureRequest) -> UNet2DConditionModel:
     ).eval()
 
 
+def every_site(unet: UNet2DConditionModel) -> dict[int, nn.Module]:
+    return {n: module for n, (_, module) in enumerate(cross_attention_sites(unet))}
+
+
 def sites_of(unet: UNet2DConditionModel) -> dict[int, nn.Module]:
-    modules = [module for _, module in cross_attention_sites(unet)]
-    return {0: modules[0], 2: modules[2]}
+    every = every_site(unet)
+    return {n: every[n] for n in (0, 2)}
 
 
 @torch.no_grad()
@@ -91,6 +96,31 @@ def test_it_draws_what_one_pass_draws(unet: UNet2DConditionModel) -> None:
         assert torch.allclose(a, b, atol=1e-6)
         assert torch.equal(b[0], c[0])  # the unconditional row
         assert not torch.equal(b[1], c[1])
+
+
+def test_the_prompts_own_text_changes_nothing(unet: UNet2DConditionModel) -> None:
+    """With the prompt as its own donor, the output is the unguarded one."""
+    own = torch.randn(TOKENS, WIDTH)
+    sites = every_site(unet)
+    cache = recorded(unet, sites, own)
+    with PatchText(unet, sites, [FlaggedPrompt(own, own)], cache):
+        patched = steps(unet, own)
+    for a, b in zip(patched, steps(unet, own), strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_all_sites_draw_the_donor_prompt(unet: UNet2DConditionModel) -> None:
+    """As one pass at all sites does; these nets pool no text."""
+    own, donor = torch.randn(2, TOKENS, WIDTH)
+    flagged, sites = [FlaggedPrompt(own, donor)], every_site(unet)
+    cache = recorded(unet, sites, donor)
+    with PatchText(unet, sites, flagged, cache):
+        two = steps(unet, own)
+    with CrossText(unet, [*sites], flagged):
+        one = steps(unet, own)
+    for a, b, c in zip(two, one, steps(unet, donor), strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+        assert torch.allclose(a, c, atol=1e-6)
 
 
 def test_nothing_is_left_behind(unet: UNet2DConditionModel) -> None:
@@ -132,3 +162,23 @@ def test_on_sd3_tiny_both_put_the_donors_text_there(guard: Guard) -> None:
         for m in (Compared.NONE, Compared.SUBSTITUTE, Compared.TWO_PASS)
     )
     assert ((one - two) ** 2).mean() < 0.05 * ((one - plain) ** 2).mean()
+
+
+def test_on_sd3_tiny_the_prompts_own_text_changes_nothing(guard: Guard) -> None:
+    """Also with a scheduler of second order, which calls the denoiser twice at one timestep."""
+    assert guard.manifest is not None
+    pipe, manifest = guard.pipeline._pipe, replace(guard.manifest, start_step=0, of_steps=None)
+    own = prompt_of(guard)
+    own = replace(own, decision=replace(own.decision, donor_prompt=own.prompt))
+    before = pipe.scheduler
+    try:
+        for scheduler in (before, FlowMatchHeunDiscreteScheduler.from_config(before.config)):
+            pipe.scheduler = scheduler
+            methods = Methods(pipe, guard.checker, manifest, steps=3)
+            plain, patched = (
+                np.asarray(methods.draw(m, own)).astype(int)
+                for m in (Compared.NONE, Compared.TWO_PASS)
+            )
+            assert np.abs(plain - patched).max() <= 1  # one rounding to 8 bits
+    finally:
+        pipe.scheduler = before
