@@ -14,6 +14,7 @@ __all__ = ["contact_sheet"]
 
 _WIDTH, _GAP, _LINE = 240, 10, 22
 _READABLE, _CLEAN = (190, 40, 30), (40, 40, 40)
+_LATIN = "\u024f"
 _AS_PROMPTED = frozenset({Compared.NONE, Compared.NEGATIVE_PROMPT})
 """Methods that give every layer the toxic text: people may read there what OCR does not."""
 
@@ -54,4 +55,6 @@ def contact_sheet(
 
 
 def _shortened(text: str) -> str:
+    # Pillow's font has Latin letters alone; OCR reads a star, and other scripts, now and then.
+    text = "".join(c if c <= _LATIN else "?" for c in text)
     return f"{text[:27]}..." if len(text) > 30 else text or "(nothing read)"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from guard.measure import wilson
@@ -93,16 +94,18 @@ def markdown(summaries: Sequence[Summary]) -> str:
 
 def terminal_table(summaries: Sequence[Summary], title: str) -> Table:
     """What matters most of it, narrow enough for a terminal."""
-    heads = ("method", "toxic readable", "donor read", "SSIM outside", "PSNR outside", "time")
-    table = Table(*heads, title=title)
+    heads = ("method", "toxic readable", "donor read", "SSIM out", "PSNR out (dB)", "time")
+    table = Table(title=title, box=box.SIMPLE_HEAD)
+    for head in heads:
+        table.add_column(head, no_wrap=head in ("method", "toxic readable", "donor read"))
     for s in summaries:
         v = s.values
         table.add_row(
             s.method,
-            _share(v, "readable"),
-            _share(v, "donor_read") if s.method != "none" else "-",
+            _share(v, "readable", "\n"),
+            _share(v, "donor_read", "\n") if s.method != "none" else "-",
             f"{v['ssim_outside']:.3f}",
-            f"{v['psnr_outside']:.1f} dB",
+            f"{v['psnr_outside']:.1f}",
             f"{v['time']:.2f}x",
         )
     return table
@@ -127,8 +130,8 @@ def _cells(summary: Summary) -> list[str]:
     ]
 
 
-def _share(values: Mapping[str, float], name: str) -> str:
-    return f"{values[name]:.3f} [{values[f'{name}_low']:.3f}, {values[f'{name}_high']:.3f}]"
+def _share(values: Mapping[str, float], name: str, between: str = " ") -> str:
+    return f"{values[name]:.3f}{between}[{values[f'{name}_low']:.3f}, {values[f'{name}_high']:.3f}]"
 
 
 def _parts(values: Mapping[str, float], name: str, form: str, factor: float = 1) -> str:
