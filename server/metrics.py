@@ -24,7 +24,7 @@ from server.engine import Engine, Load
 __all__ = ["Metrics", "MetricsServer"]
 
 _OTHER = "other"
-_SOURCES = ("wordlist", "detoxify")
+_SOURCES = ("wordlist", "detoxify", "joined", "reversed")
 _BUCKETS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1.0, 2.5, 5.0, 10.0, 25.0, 60.0),

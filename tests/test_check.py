@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -78,6 +79,27 @@ def test_a_prompt_that_is_too_long_is_refused(checker: Checker) -> None:
         InvalidInput, match=f"at most {MAX_PROMPT} code points, got {MAX_PROMPT + 1}"
     ):
         checker.check("a" * (MAX_PROMPT + 1))
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ['"IDI" and "OT"', "the letters I, D, I, O, T", '"TOIDI"', '"IDI\nOT"', '"TO" and "IDI"'],
+)
+def test_a_donor_is_read_in_all_ways(checker: Checker, prompt: str) -> None:
+    """Words in pieces and in reverse are substituted, and nothing is left to be read."""
+    decision = checker.check(prompt)
+    assert decision.action is Action.SUBSTITUTE
+    assert decision.donor_prompt is not None
+    assert checker.check(decision.donor_prompt).findings == ()
+
+
+def test_a_donor_that_reads_toxic_in_reverse_is_refused(checker: Checker) -> None:
+    """Where every replacement spells something in reverse, the prompt is blocked."""
+    words = {len(word): (word,) for word in ("toidi", "toi")}
+    harmful = replace(checker.policy.replacements, words=words, phrases={})
+    policy = replace(checker.policy, replacements=harmful)
+    decision = Checker(policy, Calm()).check(TOXIC)
+    assert (decision.action, decision.reason) == (Action.BLOCK, "donor_rejected")
 
 
 def test_text_read_from_a_picture_is_judged_like_a_span(checker: Checker) -> None:

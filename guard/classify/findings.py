@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby
 
-from guard.classify.wordlist import Entry, Match
+from guard.classify.wordlist import Entry, Match, Matching
 from guard.errors import ClassifierError
+from guard.extract import readings
 from guard.policy.model import Policy
 from guard.types import Action, Finding, TextSpan
 
 __all__ = ["find"]
+
+# Words that are glued together or reversed may hold a stem by chance.
+_MORE = 4
 
 
 def find(
@@ -23,23 +27,34 @@ def find(
     """The reasons to act on a prompt, in the order of the text.
 
     `toxicity_scores` holds one mapping from label to score for each span, or is None where no
-    classifier ran. Raises `ClassifierError` for scores that cannot be those of these spans.
+    classifier ran. A finding's source is "wordlist", "joined" or "reversed" (a word list's, in
+    another reading of the spans) or "detoxify". Raises `ClassifierError` for scores that cannot be
+    those of these spans.
     """
     found = [_of(prompt, m.start, m.end, m.entry) for m in _in_spans(policy, spans)]
-    found += _across(policy, prompt, spans)
     found += _outside(policy, prompt, spans)
     if toxicity_scores is not None:
         found += _scored(policy, spans, toxicity_scores)
-    unique = {(f.start, f.end, f.rule): f for f in found}
+    found += _read_otherwise(policy, prompt, spans)
+    unique: dict[tuple[int, int, str], Finding] = {}
+    for finding in found:
+        unique.setdefault((finding.start, finding.end, finding.rule), finding)
     return tuple(sorted(unique.values(), key=lambda f: (f.start, f.end, f.source, f.rule)))
 
 
-def _of(prompt: str, start: int, end: int, entry: Entry, action: Action | None = None) -> Finding:
+def _of(
+    prompt: str,
+    start: int,
+    end: int,
+    entry: Entry,
+    action: Action | None = None,
+    source: str = "wordlist",
+) -> Finding:
     return Finding(
         start=start,
         end=end,
         text=prompt[start:end],
-        source="wordlist",
+        source=source,
         rule=entry.rule,
         category=entry.category,
         severity=entry.severity,
@@ -53,16 +68,21 @@ def _in_spans(policy: Policy, spans: Sequence[TextSpan]) -> Iterator[Match]:
         yield from policy.words.find(span.text, span.start)
 
 
-def _across(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Finding]:
-    """Words and phrases split over neighbouring spans: one finding for the part in each span."""
-    for left, right in pairwise(spans):
-        cut = len(left.text)
-        for glue in ("", " "):
-            for match in policy.words.find(left.text + glue + right.text):
-                if match.start < cut and match.end > cut + len(glue):
-                    yield _of(prompt, left.start + match.start, left.end, match.entry)
-                    end = right.start + match.end - cut - len(glue)
-                    yield _of(prompt, right.start, end, match.entry)
+def _read_otherwise(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Finding]:
+    """Terms that stand in pieces, or in reverse: one finding for the part in each span."""
+    for reading in readings(prompt, spans):
+        for match in policy.words.find(reading.text):
+            if match.entry.matching is Matching.STEM and (
+                _length(reading.text[match.start : match.end]) > _length(match.entry.term) + _MORE
+            ):
+                continue
+            for start, end in reading.parts(match.start, match.end, spans):
+                yield _of(prompt, start, end, match.entry, source=reading.kind)
+
+
+def _length(text: str) -> int:
+    """How many letters and digits there are, repeated ones counted once."""
+    return sum(char.isalnum() for char, _ in groupby(text))
 
 
 def _outside(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Finding]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from guard.extract.view import view
 from guard.policy.model import Policy
 from guard.types import Action, Finding, TextSpan
 
 __all__ = ["donor_prompt"]
 
 _CHUNK = re.compile(r"\S+")
+_SEAM = "\0"
 _LEET = frozenset("@$€£")
 _LEET_INNER = frozenset("!|+")  # punctuation, but for where a word goes on after it
 
@@ -32,18 +34,58 @@ def donor_prompt(
     span are replaced. Deterministic; the caller checks the result again.
     """
     bad = [f for f in findings if f.action >= Action.SUBSTITUTE]
-    ranges = [(f.start, f.end) for f in bad if f.source != "detoxify"]
+    whole = [f for f in bad if f.source not in ("detoxify", "joined")]
+    ranges = [(f.start, f.end) for f in whole]
+    pieces = _in_pieces(policy, prompt, [f for f in bad if f.source == "joined"])
     for span in spans:
         inside = [f for f in bad if f.start < span.end and span.start < f.end]
         words = [f for f in inside if f.source != "detoxify"]
         if inside and (whole_spans or not words):
             ranges.append((span.start, span.end))
+    merged = _merged(ranges)
+    new = {r: _harmless(policy, prompt[slice(*r)]) for r in merged}
+    for piece, text in pieces.items():
+        if not any(start < piece[1] and piece[0] < end for start, end in merged):
+            new[piece] = text
     out: list[str] = []
     at = 0
-    for start, end in _merged(ranges):
-        out += (prompt[at:start], _harmless(policy, prompt[start:end]))
+    for start, end in sorted(new):
+        out += (prompt[at:start], new[start, end])
         at = end
     return "".join((*out, prompt[at:]))
+
+
+def _in_pieces(
+    policy: Policy, prompt: str, findings: Iterable[Finding]
+) -> dict[tuple[int, int], str]:
+    """Per piece of a term its part of one harmless word, which is laid over all of its pieces."""
+    seen = view(prompt)
+    terms: dict[str, set[tuple[int, int]]] = {}
+    for f in findings:
+        terms.setdefault(f.rule, set()).add((f.start, f.end))
+    new: dict[tuple[int, int], str] = {}
+    for places in terms.values():
+        free = [p for p in sorted(places) if not any(p[0] < e and s < p[1] for s, e in new)]
+        for row in _rows(free, max(policy.replacements.words)):
+            old = [seen.drawn(*place) for place in row]
+            text = _SEAM.join(old)
+            laid = _spelled(policy, text).split(_SEAM) if _slots(text) else []
+            if len(laid) != len(row):
+                laid = [_harmless(policy, piece) for piece in old]
+            new |= zip(row, laid, strict=True)
+    return new
+
+
+def _rows(places: Iterable[tuple[int, int]], longest: int) -> Iterator[list[tuple[int, int]]]:
+    """Neighbours that together are no longer than the longest word."""
+    row: list[tuple[int, int]] = []
+    for place in places:
+        if row and sum(end - start for start, end in (*row, place)) > longest:
+            yield row
+            row = []
+        row.append(place)
+    if row:
+        yield row
 
 
 def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

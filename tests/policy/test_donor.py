@@ -49,6 +49,23 @@ def test_word_split_over_spans() -> None:
     assert re.fullmatch(r'"(?!IDI)[A-Z]{3}" and "(?!OT)[A-Z]{2}"', donor('"IDI" and "OT"'))
 
 
+@pytest.mark.parametrize(
+    ("prompt", "shape"),
+    [
+        ("the letters I, D, I, O and T", r"the letters (\w), (\w), (\w), (\w) and (\w)"),
+        ('"I" "D" "I" "O" "T"', r'"(\w)" "(\w)" "(\w)" "(\w)" "(\w)"'),
+        ('"idi" over "ot"', r'"(\w{3})" over "(\w{2})"'),
+        ('"IDI\nOT"', r'"(\w{3})\n(\w{2})"'),
+        ("says (IDI:1.2)(OT:1.1)", r"says \((\w{5}):1.1\)"),
+    ],
+)
+def test_one_word_is_laid_over_all_pieces(prompt: str, shape: str) -> None:
+    """The pieces of a word become the pieces of one harmless word."""
+    match = re.fullmatch(shape, donor(prompt))
+    assert match
+    assert "".join(match.groups()).lower() in POLICY.replacements.words[5]
+
+
 def test_classifier_only() -> None:
     """Where only the classifier objects, each word of the span is replaced."""
     prompt = '"HELLO YOU" and "SKY"'

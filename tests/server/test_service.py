@@ -45,7 +45,7 @@ def test_a_check_answers_with_findings_by_code_point(live: Live, before: str) ->
     ("prompt", "policy", "action"),
     [
         ("a red circle", "", pb.ACTION_ALLOW),
-        ("a man called IDIOT waves", "", pb.ACTION_FLAG),
+        ("a man called idiot waves", "", pb.ACTION_FLAG),
         (TOXIC, "", pb.ACTION_SUBSTITUTE),
         (TOXIC, "unread", pb.ACTION_SUBSTITUTE),
         (TOXIC, "strict", pb.ACTION_BLOCK),

@@ -1,0 +1,35 @@
+"""Time grows with the length of a prompt, not with its square, whatever the prompt is."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from guard.extract import extract, readings
+
+UNITS = [
+    *('"', "“", "' ", "'s' ", 'a" ', '"a" ', "“.'`«", "„“", "``", "'' ", '\\"', "&quot;", "%22"),
+    *("says ", "the text ", "a red cat on a mat, ", "IDIOT ", "in ", "in a ", " in a letters"),
+    *("(", "((a) ", "[a|b:0.5] ", "(a:1.1) ", "{", "<lora:", "--a ", "a::", "BREAK ", "|"),
+    *("A, ", "a, ", "A and ", "#aa ", "a ", "A ", "\n", " ", "A\n", "-", "A-A", "\u200b", "text:"),
+    *("says a and then ", "with a ", "a graffiti ", "mirrored 'a' ", 'left "a" ', "écrit É "),
+]
+
+
+def seconds(prompt: str) -> float:
+    best = float("inf")
+    for _ in range(3):
+        start = time.process_time()
+        readings(prompt, extract(prompt))
+        best = min(best, time.process_time() - start)
+    return best
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_time_is_linear(unit: str) -> None:
+    """Five times the length takes about five times the time (the square would be 25 times)."""
+    small = seconds(unit * (20_000 // len(unit)))
+    large = seconds(unit * (100_000 // len(unit)))
+    assert large < 12 * small + 0.02
+    assert large < 2
