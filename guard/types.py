@@ -142,7 +142,8 @@ class Decision:
     """What the guard does with a prompt, and why.
 
     `donor_prompt` is set exactly when `action` is `substitute`. `reason` is a short code without
-    user text ("findings", "donor_rejected", "classifier_error", ...).
+    user text ("findings", "donor_rejected", "classifier_error", ...). Where it ends in "_as_read", the
+    pipeline rewrites its prompts (DeepFloyd IF), and offsets and donor prompt belong to the text as read.
     """
 
     action: Action

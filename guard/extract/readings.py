@@ -54,7 +54,7 @@ class Reading:
     def parts(self, start: int, end: int, spans: Sequence[TextSpan]) -> list[tuple[int, int]]:
         """The half-open ranges of the prompt under `text[start:end]`, at most one for each span.
 
-        None where this reading says nothing that the prompt as it stands does not, or where plain
+        Empty where this reading says nothing that the prompt as it stands does not, or where plain
         words only happen to read so.
         """
         if not self._tells(start, end):

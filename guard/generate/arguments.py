@@ -6,10 +6,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from guard.generate.steps import step_count
 from guard.substitute.manifest import Manifest
 
-__all__ = ["argument", "first_step"]
+__all__ = ["argument", "first_step", "step_count"]
 
 
 def argument(pipe: Any, call: Mapping[str, Any], name: str) -> Any:
@@ -19,6 +18,15 @@ def argument(pipe: Any, call: Mapping[str, Any], name: str) -> Any:
     parameter = inspect.signature(type(pipe).__call__).parameters.get(name)
     default = None if parameter is None else parameter.default
     return None if default is inspect.Parameter.empty else default
+
+
+def step_count(pipe: Any, call: Mapping[str, Any]) -> int:
+    """The steps of the pipeline call `call`; the pipeline's own default where it names none."""
+    for name in ("timesteps", "sigmas"):
+        if call.get(name) is not None:
+            return len(call[name])
+    given = call.get("num_inference_steps")
+    return int(argument(pipe, {}, "num_inference_steps") if given is None else given)
 
 
 def first_step(pipe: Any, call: Mapping[str, Any], manifest: Manifest) -> int:

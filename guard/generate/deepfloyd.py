@@ -10,8 +10,8 @@ from diffusers import IFPipeline
 from torch import nn
 
 from guard.errors import InvalidInput, SubstitutionError
+from guard.generate.arguments import first_step
 from guard.generate.sides import MAX_SIDE, check_side
-from guard.generate.steps import step_count
 from guard.substitute.cross import CrossText
 from guard.substitute.manifest import Manifest
 from guard.substitute.rows import FlaggedPrompt
@@ -71,7 +71,7 @@ class IfAdapter:
             manifest.sites,
             [FlaggedPrompt(own[row], donor[row]) for row in rows],
             unconditional=self._unconditional(pipe, call),
-            start_step=manifest.first_step(step_count(pipe, call)),
+            start_step=first_step(pipe, call, manifest),
         )
 
     @torch.no_grad()

@@ -9,8 +9,8 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from torch import nn
 
+from guard.generate.arguments import first_step
 from guard.generate.sides import MAX_SIDE, check_side
-from guard.generate.steps import step_count
 from guard.substitute.cross import CrossText
 from guard.substitute.manifest import Manifest
 from guard.substitute.rows import FlaggedPrompt
@@ -59,7 +59,7 @@ class SdxlAdapter:
             manifest.sites,
             [FlaggedPrompt(own[row], donor[row], pooled[row] if swap else None) for row in rows],
             unconditional=unconditional,
-            start_step=manifest.first_step(step_count(pipe, call)),
+            start_step=first_step(pipe, call, manifest),
         )
 
     @torch.no_grad()

@@ -167,6 +167,6 @@ def find_manifest(denoiser: Any, folder: Path | None) -> Manifest:
             return manifest
     raise UnsupportedModel(
         f"no manifest fits this {type(denoiser).__name__}: its text layers have not been measured. "
-        f"Put a {FILE_NAME} into the model's folder (docs/MODELS.md says how to measure one), or "
+        f"Put a {FILE_NAME} into the model's folder (`inkguard localize` measures one, docs/LOCALIZE.md), or "
         f"ask for the method 'prompt_swap', which changes the whole picture"
     )
