@@ -71,7 +71,7 @@ def _in_spans(policy: Policy, spans: Sequence[TextSpan]) -> Iterator[Match]:
 def _read_otherwise(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Finding]:
     """Terms that stand in pieces, or in reverse: one finding for the part in each span."""
     for reading in readings(prompt, spans):
-        for match in policy.words.find(reading.text):
+        for match in policy.words.find(reading.text, exact=True):
             if match.entry.matching is Matching.STEM and (
                 _length(reading.text[match.start : match.end]) > _length(match.entry.term) + _MORE
             ):

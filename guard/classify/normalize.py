@@ -9,14 +9,22 @@ tries `variants`, all of them.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 
-from guard.classify.confusables import CONFUSABLES, INVISIBLE, LEET_I, LEET_L
+from guard.classify.letters import FLIPPED, TURNED, latin
 
-__all__ = ["Folded", "collapse", "fold", "join", "leet", "squeeze", "variants"]
+__all__ = ["LEET", "Folded", "fold", "join", "leet", "squeeze", "upside_down", "variants"]
+
+LEET: dict[str, str] = {
+    **{"0": "o", "1": "il", "2": "z", "3": "e", "4": "a", "5": "s", "6": "gb", "7": "t"},
+    **{"8": "b", "9": "g", "@": "a", "$": "s", "!": "il", "|": "il", "+": "t", "€": "e", "£": "l"},
+    **{"(": "c", "<": "c", "[": "c", "{": "c", "#": "h", "^": "a", "%": "x"},
+}
+"""The letters that a digit or sign may stand for, the likelier one first."""
+_PLAIN_LEET = "013457 89@$!|+€£".replace(" ", "")
+_LEET_I = str.maketrans({c: LEET[c][0] for c in _PLAIN_LEET})
+_LEET_L = str.maketrans({c: LEET[c][-1] for c in _PLAIN_LEET})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +32,22 @@ class Folded:
     """`text[i]` comes from the original's code points `offsets[i]` up to `ends[i]`.
 
     `ends` takes in the marks and invisible characters that were stripped after a character, so
-    that cutting a match out of the original leaves none of them behind.
+    that cutting a match out of the original leaves none of them behind. Offsets rise, except where
+    `how` is "upside down": there they fall.
     """
 
     text: str = field(repr=False)
     offsets: tuple[int, ...]
     ends: tuple[int, ...]
+    how: str = "plain"
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The half-open range of the original under `text[start:end]`, which is not empty."""
-        return self.offsets[start], self.ends[end - 1]
+        first, last = self.offsets[start], self.offsets[end - 1]
+        return (first, self.ends[end - 1]) if first <= last else (last, self.ends[start])
 
-    def keep(self, text: str, indices: list[int]) -> Folded:
-        """A `Folded` of `text`, each character of which stands for `self.text[indices[i]]`."""
-        return Folded(
-            text, tuple(self.offsets[i] for i in indices), tuple(self.ends[i] for i in indices)
-        )
+
+_FOLDED = re.compile(r"[ -~]+|.", re.DOTALL)
 
 
 def fold(text: str) -> Folded:
@@ -53,42 +61,23 @@ def fold(text: str) -> Folded:
     out: list[str] = []
     offsets: list[int] = []
     ends: list[int] = []
-    for i, char in enumerate(text):
-        folded = _fold_char(char)
-        if folded:
-            out.append(folded)
+    for match in _FOLDED.finditer(text):
+        i, end = match.span()
+        if " " <= match[0][0] <= "~":
+            folded = match[0].lower()
+            offsets += range(i, end)
+            ends += range(i + 1, end + 1)
+        else:
+            folded = latin(match[0])
             offsets += [i] * len(folded)
-            ends += [i + 1] * len(folded)
-        elif ends and ends[-1] == i:
-            ends[-1] = i + 1
+            ends += [end] * len(folded)
+        out.append(folded)
+        if not folded and ends and ends[-1] == i:
+            ends[-1] = end
     return Folded("".join(out), tuple(offsets), tuple(ends))
 
 
-@lru_cache(maxsize=8192)
-def _fold_char(char: str) -> str:
-    previous, current = "", char
-    # Folding a fold can fold further (look-alikes are listed in small letters only).
-    for _ in range(8):
-        if current == previous:
-            break
-        previous = current
-        current = "".join(map(_plain, unicodedata.normalize("NFKD", current).casefold()))
-    return current
-
-
-def _plain(char: str) -> str:
-    if char in INVISIBLE:
-        return ""
-    if char.isspace():
-        return " "
-    if unicodedata.category(char) in ("Mn", "Me", "Cf", "Cc"):
-        return ""
-    return CONFUSABLES.get(char, char)
-
-
-_LEET_I = str.maketrans(LEET_I)
-_LEET_L = str.maketrans(LEET_L)
-_HAS_LEET = re.compile("[" + re.escape("".join(LEET_I)) + "]")
+_HAS_LEET = re.compile("[" + re.escape(_PLAIN_LEET) + "]")
 # Punctuation that ends a word is punctuation; before a letter or digit it may stand for a letter.
 _CLOSING = re.compile(r"[!|+](?![^\W_]|[@$€£!|+])|(?<![^\W_])!+(?!\S)")
 
@@ -100,26 +89,14 @@ def leet(folded: Folded, table: Mapping[int, str] = _LEET_I) -> Folded:
     read = text.translate(table)
     if closing:
         read = "".join(text[i] if i in closing else char for i, char in enumerate(read))
-    return Folded(read, folded.offsets, folded.ends)
+    return replace(folded, text=read, how="leet")
 
 
-_RUN = re.compile(r"([^\W\d_])\1+")
-
-
-def collapse(folded: Folded) -> Folded:
-    """Each run of one letter becomes a single letter, which stands for the whole run."""
-    text = folded.text
-    if not _RUN.search(text):
-        return folded
-    firsts = [
-        i for i in range(len(text)) if i == 0 or text[i] != text[i - 1] or not text[i].isalpha()
-    ]
-    lasts = [i - 1 for i in firsts[1:]] + [len(text) - 1]
-    return Folded(
-        "".join(text[i] for i in firsts),
-        tuple(folded.offsets[i] for i in firsts),
-        tuple(folded.ends[i] for i in lasts),
-    )
+def upside_down(text: str) -> Folded:
+    """Text that was turned upside down, from its end to its beginning."""
+    kept = [i for i in range(len(text) - 1, -1, -1) if latin(text[i])]
+    read = [FLIPPED.get(text[i]) or latin(text[i])[0] for i in kept]
+    return Folded("".join(read), tuple(kept), tuple(i + 1 for i in kept), "upside down")
 
 
 _INNER = re.compile(r"(?<=[^\W_])[._\-*~·•‐‑‒–—]{1,3}(?=[^\W_])")
@@ -132,14 +109,15 @@ def squeeze(folded: Folded) -> Folded:
 
 _SEPARATOR = r"[\s._\-*~,/|·•‐‑‒–—]"
 _LETTER = r"[^\W_]"
+_SINGLE = re.compile(rf"(?<!{_LETTER}){_LETTER}{_SEPARATOR}+{_LETTER}(?!{_LETTER})")
 _NARROW = re.compile(rf"(?<!{_LETTER}){_LETTER}(?:{_SEPARATOR}{_LETTER}(?!{_LETTER})){{2,}}")
-_WIDE = re.compile(rf"(?<!{_LETTER}){_LETTER}(?:{_SEPARATOR}{{1,3}}{_LETTER}(?!{_LETTER})){{2,}}")
+_WIDE = re.compile(rf"(?<!{_LETTER}){_LETTER}(?:{_SEPARATOR}{{1,6}}{_LETTER}(?!{_LETTER})){{2,}}")
 
 
 def join(folded: Folded, *, wide: bool = False) -> Folded:
     """Single letters set apart become a word: "i d i o t" reads "idiot".
 
-    One separator stands between letters; with `wide`, up to three.
+    One separator stands between letters; with `wide`, up to six: marks stripped off leave theirs.
     """
     gaps = []
     for run in (_WIDE if wide else _NARROW).finditer(folded.text):
@@ -150,24 +128,32 @@ def join(folded: Folded, *, wide: bool = False) -> Folded:
 def _drop(folded: Folded, gaps: list[tuple[int, int]]) -> Folded:
     if not gaps:
         return folded
-    kept: list[int] = []
+    text: list[str] = []
+    offsets: list[int] = []
+    ends: list[int] = []
     at = 0
-    for start, end in gaps:
-        kept += range(at, start)
+    for start, end in (*gaps, (len(folded.text), 0)):
+        text.append(folded.text[at:start])
+        offsets += folded.offsets[at:start]
+        ends += folded.ends[at:start]
         at = end
-    kept += range(at, len(folded.text))
-    return folded.keep("".join(folded.text[i] for i in kept), kept)
+    how = "joined" if folded.how == "plain" else folded.how
+    return Folded("".join(text), tuple(offsets), tuple(ends), how)
 
 
 def variants(text: str) -> tuple[Folded, ...]:
     """The different readings of a text, the plain fold first. Runs of letters stay."""
     plain = fold(text)
     bases = [plain]
+    if TURNED.search(text):
+        bases.append(upside_down(text))
     if _HAS_LEET.search(plain.text):
         bases += [leet(plain), leet(plain, _LEET_L)]
     seen: dict[str, Folded] = {}
     for base in bases:
-        squeezed = squeeze(base)
-        for reading in (base, squeezed, join(base), join(base, wide=True)):
+        readings = [base, squeeze(base)]
+        if _SINGLE.search(base.text):
+            readings += [squeeze(join(base)), join(base, wide=True)]
+        for reading in readings:
             seen.setdefault(reading.text, reading)
     return tuple(seen.values())

@@ -71,4 +71,4 @@ def test_plain_words_are_no_disguise(prompt: str) -> None:
 
 def test_scene_words_are_not_joined() -> None:
     """What is not to be drawn has no other readings."""
-    assert found("a toidi in an idi ot") == ()
+    assert found("a toidi in an open field") == ()

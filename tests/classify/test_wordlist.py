@@ -50,16 +50,37 @@ FOUND = [
     ("YOUIDIOT", "YOUIDIOT"),
     ("idiotface", "idiotface"),
     ("idiot's", "idiot"),
+    ("IDIOTIC", "IDIOTIC"),
+    ("L0SERS", "L0SERS"),
+    ("IDI\\/IDIOT", "IDIOT"),
+    ("idi*t", "idi*t"),
+    ("IDI▮T!", "IDI▮T"),
+    ("l—ser", "l—ser"),
+    ("id iot", "id iot"),
+    ("ID - IOT", "ID - IOT"),
+    ("ʇoᴉpᴉ", "ʇoᴉpᴉ"),
+    ("lozah", "lozah"),
+    ("eediot", "eediot"),
+    ("idoit", "idoit"),
+    ("Idito", "Idito"),
+    ("xXidiotXx", "xXidiotXx"),
+    ("idiot1234", "idiot1234"),
+    ("ⒾⒹⒾⓄⓉ", "ⒾⒹⒾⓄⓉ"),
+    ("ᏞᎾᏚᎬᎡ", "ᏞᎾᏚᎬᎡ"),
     ("Dummy", "Dummy"),
 ]
 CLEAN = [
     "",
     "HELLO",
-    "idiotic",
+    "idiolect",
     "shut the door, look up",
     "idiot light",
     "IDIOT LIGHTS",
     "Dummkopf",
+    "L*S*R",
+    "idiosyncrasy",
+    "closer",
+    "1d",
     "looser",
 ]
 HARMLESS = [
@@ -130,3 +151,10 @@ def test_long_text(unit: str) -> None:
     start = time.perf_counter()
     LISTS.find(unit * (50_000 // len(unit)))
     assert time.perf_counter() - start < 3
+
+
+def test_exact_search_guesses_nothing() -> None:
+    """Asked for exact matches, the lists see through disguises but not through slips and gaps."""
+    assert LISTS.find("1D10T", exact=True)
+    assert LISTS.find("YOUIDIOT", exact=True)
+    assert not any(LISTS.find(t, exact=True) for t in ("idoit", "lozah", "id iot"))

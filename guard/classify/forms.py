@@ -1,0 +1,111 @@
+"""Terms as the matcher knows them: spelled with single letters, with the endings they may take.
+
+"loser", "looser" and "loooser" are one key; how often each letter must stand at least is kept beside it,
+so that "as" is not taken for a word with two s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from guard.classify.normalize import fold
+from guard.classify.terms import Entry, Matching
+
+__all__ = ["Form", "allowed_forms", "forms_of", "single_letters", "words_of"]
+
+_TOKEN = re.compile(r"[^\W_]+")
+_PIECE = re.compile(r"([^\W\d_])\1*|.")  # a run of one letter; digits never collapse
+_VOWELS = frozenset("aeiou")
+_SIBILANTS = ("s", "x", "z", "ch", "sh")
+_NOTHING = frozenset(("",))
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A spelling in single letters; `runs` is how often each is repeated at least.
+
+    `key` begins with a space, but for stems; words are a space apart. `rests` are the endings that
+    the last word may have. Allowed terms have no entry. `single`: it is one word; `plain`: no letter
+    of it needs to be repeated.
+    """
+
+    key: str
+    runs: tuple[int, ...]
+    entry: Entry | None
+    rests: frozenset[str] = _NOTHING
+    single: bool = True
+    plain: bool = True
+
+    def covers(self, runs: Sequence[int]) -> bool:
+        """Whether every letter is repeated often enough, and in an allowed term just as often."""
+        if self.entry is None:
+            return tuple(runs) == self.runs
+        return all(map(int.__ge__, runs, self.runs))
+
+
+def words_of(term: str) -> tuple[str, ...]:
+    """The folded words of a term."""
+    return tuple(_TOKEN.findall(fold(term).text))
+
+
+def forms_of(entry: Entry) -> Iterator[Form]:
+    """The forms under which a term is found. Raises ValueError for a term without letter or digit."""
+    words = words_of(entry.term)
+    if not words:
+        raise ValueError("a term needs a letter or digit")
+    glued = "".join(words)
+    if entry.matching is Matching.STEM:
+        key, runs = single_letters(glued)
+        yield Form(
+            key, runs, entry, plain=max(runs) == 1
+        )  # and as a word of its own, for disguises of whole words
+    for text in dict.fromkeys((" ".join(words), glued)):
+        if entry.matching is Matching.EXACT:
+            yield _form(text, entry, _NOTHING)
+            continue
+        for stem, rests in _endings(words[-1]):
+            yield _form(text[: len(text) - len(words[-1])] + stem, entry, rests)
+
+
+def allowed_forms(term: str) -> Iterator[Form]:
+    """The forms of a term that suppresses what it covers: itself and its plural, also as one word."""
+    words = words_of(term)
+    for text in dict.fromkeys((" ".join(words), "".join(words))) if words else ():
+        yield _form(text, None, frozenset(("", "s")))
+
+
+def _form(text: str, entry: Entry | None, rests: frozenset[str]) -> Form:
+    key, runs = single_letters(text)
+    return Form(" " + key, runs, entry, rests, " " not in key, max(runs) == 1)
+
+
+def single_letters(text: str) -> tuple[str, tuple[int, ...]]:
+    """A folded text with runs of one letter made one, and how long each was."""
+    pieces = [m[0] for m in _PIECE.finditer(text)]
+    return "".join(p[0] for p in pieces), tuple(map(len, pieces))
+
+
+def _endings(word: str) -> list[tuple[str, frozenset[str]]]:
+    """English inflections: stems, each with the endings that it takes.
+
+    Generous, as a form nobody writes costs nothing. Doubled consonants need no rule: letters are single.
+    """
+    plural = {"", "s"} | ({"es"} if word.endswith((*_SIBILANTS, "o")) else set())
+    verbal = _VERBAL | _COMPARED if len(word) > 3 else _VERBAL
+    if len(word) > 4:
+        verbal |= _DERIVED
+    if len(word) > 2 and word.endswith("y") and word[-2] not in _VOWELS:
+        return [
+            (word, frozenset(plural)),
+            (word[:-1], frozenset(("ies", "ied", "ier", "iest", "ily", "iness"))),
+        ]
+    if word.endswith("e"):
+        return [(word, frozenset(plural)), (word[:-1], verbal)]
+    return [(word, verbal | plural)]
+
+
+_VERBAL = frozenset(("ed", "ing", "in", "ings", "er", "ers", "y"))
+_COMPARED = frozenset(("ier", "iest", "ish"))
+_DERIVED = frozenset(("est", "ic", "ical", "ically", "ity", "ness", "ly", "like", "ery", "dom"))

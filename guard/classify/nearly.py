@@ -1,0 +1,83 @@
+"""Words that are no English words but nearly a term: spelled as it sounds, or one slip away.
+
+Edit distance is Damerau's, looked up in SymSpell's deletion index (package symspellpy).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from symspellpy import SymSpell, Verbosity
+
+from guard.classify.english import english_words
+from guard.classify.sounds import sketch, sound
+from guard.classify.terms import Entry
+
+__all__ = ["Nearly"]
+
+_SHORTEST_HEARD, _SHORTEST_SWAPPED, _SHORTEST_MISSPELLED, _SHORTEST_CHANGED = 3, 4, 5, 7
+_SHORTEST_SKETCHED = 6
+_LONGEST = 20
+_SUFFIXES = ("s", "z", "es", "ed", "d", "er", "ers", "a", "as", "az", "in", "ing", "y")
+
+
+class Nearly:
+    """The terms of one word, by how they sound and how they are misspelled."""
+
+    def __init__(self, words: Iterable[tuple[str, Entry]]) -> None:
+        self._entries: dict[str, list[Entry]] = {}
+        self._sounds: dict[str, list[str]] = {}
+        self._sketches: dict[str, list[str]] = {}
+        self._slips = SymSpell(max_dictionary_edit_distance=1, prefix_length=7)
+        for word, entry in words:
+            if not entry.misspelled or not word.isalpha():
+                continue
+            if word not in self._entries:
+                key = sound(word)
+                if len(key) >= _SHORTEST_HEARD:
+                    self._sounds.setdefault(key, []).append(word)
+                if len(word) >= _SHORTEST_SKETCHED and sketch(word):
+                    self._sketches.setdefault(sketch(word), []).append(word)
+                if len(word) >= _SHORTEST_SWAPPED:
+                    self._slips.create_dictionary_entry(word, 1)
+            self._entries.setdefault(word, []).append(entry)
+
+    def find(self, word: str) -> Iterator[tuple[Entry, str]]:
+        """The entries that a folded word, which is no English one, is nearly a term of.
+
+        Each comes with "sounds like" or "misspelled".
+        """
+        if not _SHORTEST_HEARD <= len(word) <= _LONGEST:
+            return
+        for term in self._heard(word):
+            yield from ((entry, "sounds like") for entry in self._entries[term])
+        for term in self._slipped(word):
+            yield from ((entry, "misspelled") for entry in self._entries[term])
+
+    def _heard(self, word: str) -> set[str]:
+        found = set(self._sounds.get(sound(word), ()))
+        if len(word) >= _SHORTEST_SKETCHED:
+            found.update(self._sketches.get(sketch(word), ()))
+        for suffix in _SUFFIXES:
+            stem = word.removesuffix(suffix)
+            if stem == word or len(stem) < _SHORTEST_HEARD:
+                continue
+            if stem in self._entries:
+                found.add(stem)
+            elif stem not in english_words():
+                found.update(self._sounds.get(sound(stem), ()))
+        return found
+
+    def _slipped(self, word: str) -> Iterator[str]:
+        if len(word) < _SHORTEST_SWAPPED:
+            return
+        for found in self._slips.lookup(word, Verbosity.ALL, max_edit_distance=1):
+            term = found.term
+            if term[0] != word[0]:
+                continue
+            if len(term) == len(word):
+                swapped = sorted(term) == sorted(word)
+                if swapped or (len(term) >= _SHORTEST_CHANGED and term[-1] == word[-1]):
+                    yield term
+            elif min(len(term), len(word)) >= _SHORTEST_MISSPELLED:
+                yield term

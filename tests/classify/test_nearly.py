@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from guard.classify.english import english_words
+from guard.classify.nearly import Nearly
+from guard.classify.sounds import sketch, sound
+from guard.classify.terms import Entry
+from guard.types import Action, Severity
+
+
+def entry(term: str, misspelled: bool = True) -> Entry:
+    return Entry(
+        term=term,
+        rule="insult.mild/1",
+        category="insult",
+        severity=Severity.MILD,
+        action=Action.SUBSTITUTE,
+        misspelled=misspelled,
+    )
+
+
+TERMS = ("idiot", "loser", "moron", "wanker", "bastard", "dork")
+NEARLY = Nearly((term, entry(term)) for term in TERMS)
+
+
+@pytest.mark.parametrize(
+    ("word", "how"),
+    [
+        ("eediot", "sounds like"),
+        ("lozer", "sounds like"),
+        ("mooron", "misspelled"),
+        ("wankah", "sounds like"),
+        ("wanka", "sounds like"),
+        ("dorkz", "sounds like"),
+        ("bastid", "sounds like"),
+        ("idito", "misspelled"),
+        ("idiiot", "misspelled"),
+        ("bastrad", "misspelled"),
+        ("drok", "misspelled"),
+    ],
+)
+def test_found(word: str, how: str) -> None:
+    """A word that sounds like a term, or is one slip away from it, is nearly it."""
+    assert how in {way for _, way in NEARLY.find(word)}
+
+
+@pytest.mark.parametrize(
+    "word", ["xy", "doit", "dark", "lover", "maroon", "tanker", "fork", "a" * 60]
+)
+def test_not_found(word: str) -> None:
+    """Words that begin otherwise, short words with another letter, and endless ones are not."""
+    assert list(NEARLY.find(word)) == []
+
+
+def test_opting_out() -> None:
+    """A term that says so is found as it is spelled only."""
+    assert list(Nearly([("idiot", entry("idiot", misspelled=False))]).find("idito")) == []
+
+
+def test_known_words() -> None:
+    """English words are known with their inflections."""
+    assert {"trial", "trails", "duck", "fork", "whores"} <= english_words()
+
+
+def test_keys() -> None:
+    """Spellings of one pronunciation have one key; the coarse key needs consonants enough."""
+    assert sound("phlox") == sound("flocks")
+    assert sound("skool") == sound("scool")
+    assert sketch("bastard") == sketch("bustid")
+    assert sketch("idiot") == ""
