@@ -16,7 +16,7 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextModelWithProjection, PreTrainedTokenizerFast
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, PreTrainedTokenizerFast
 
 from guard.reference.denoiser import Latents
 from guard.reference.encoders import tokenize
@@ -122,10 +122,15 @@ def train(
 def assemble(
     model: UNet2DConditionModel, vae: AutoencoderKL, text: TextEncoders
 ) -> StableDiffusionXLPipeline:
-    """The stock pipeline."""
+    """The stock pipeline, its first encoder without a projection.
+
+    The pipeline takes the pooled text from the first encoder that projects, which must be the second.
+    """
+    first = CLIPTextModel(text.clips[0].config).eval()
+    first.load_state_dict(text.clips[0].text_model.state_dict())
     return StableDiffusionXLPipeline(
         vae=vae,
-        text_encoder=text.clips[0],
+        text_encoder=first,
         text_encoder_2=text.clips[1],
         tokenizer=text.tokenizer,
         tokenizer_2=text.tokenizer,
