@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from guard.classify.normalize import fold
 from guard.classify.terms import Entry, Matching
@@ -16,6 +17,7 @@ from guard.classify.terms import Entry, Matching
 __all__ = ["Form", "allowed_forms", "forms_of", "single_letters", "words_of"]
 
 _TOKEN = re.compile(r"[^\W_]+")
+_DOUBLED = re.compile(r"([^\W\d_])\1")
 _PIECE = re.compile(r"([^\W\d_])\1*|.")  # a run of one letter; digits never collapse
 _VOWELS = frozenset("aeiou")
 _SIBILANTS = ("s", "x", "z", "ch", "sh")
@@ -45,6 +47,7 @@ class Form:
         return all(map(int.__ge__, runs, self.runs))
 
 
+@lru_cache(maxsize=4)  # a term is asked for a few times in a row
 def words_of(term: str) -> tuple[str, ...]:
     """The folded words of a term."""
     return tuple(_TOKEN.findall(fold(term).text))
@@ -83,6 +86,8 @@ def _form(text: str, entry: Entry | None, rests: frozenset[str]) -> Form:
 
 def single_letters(text: str) -> tuple[str, tuple[int, ...]]:
     """A folded text with runs of one letter made one, and how long each was."""
+    if not _DOUBLED.search(text):
+        return text, (1,) * len(text)
     pieces = [m[0] for m in _PIECE.finditer(text)]
     return "".join(p[0] for p in pieces), tuple(map(len, pieces))
 
@@ -92,20 +97,25 @@ def _endings(word: str) -> list[tuple[str, frozenset[str]]]:
 
     Generous, as a form nobody writes costs nothing. Doubled consonants need no rule: letters are single.
     """
-    plural = {"", "s"} | ({"es"} if word.endswith((*_SIBILANTS, "o")) else set())
-    verbal = _VERBAL | _COMPARED if len(word) > 3 else _VERBAL
-    if len(word) > 4:
-        verbal |= _DERIVED
+    long, size = word.endswith((*_SIBILANTS, "o")), min(len(word), 5)
     if len(word) > 2 and word.endswith("y") and word[-2] not in _VOWELS:
-        return [
-            (word, frozenset(plural)),
-            (word[:-1], frozenset(("ies", "ied", "ier", "iest", "ily", "iness"))),
-        ]
+        return [(word, _rests(long, 0)), (word[:-1], _AFTER_Y)]
     if word.endswith("e"):
-        return [(word, frozenset(plural)), (word[:-1], verbal)]
-    return [(word, verbal | plural)]
+        return [(word, _rests(long, 0)), (word[:-1], _rests(long, size) - _rests(long, 0))]
+    return [(word, _rests(long, size))]
 
 
-_VERBAL = frozenset(("ed", "ing", "in", "ings", "er", "ers", "y"))
-_COMPARED = frozenset(("ier", "iest", "ish"))
-_DERIVED = frozenset(("est", "ic", "ical", "ically", "ity", "ness", "ly", "like", "ery", "dom"))
+@cache
+def _rests(long: bool, size: int) -> frozenset[str]:
+    """Endings of a word by whether its plural has an e, and by its letters, up to 5; 0: plurals alone."""
+    rests = {"", "s", "es"} if long else {"", "s"}
+    if size:
+        rests |= {"ed", "ing", "in", "ings", "er", "ers", "y"}
+    if size > 3:
+        rests |= {"ier", "iest", "ish"}
+    if size > 4:
+        rests |= {"est", "ic", "ical", "ically", "ity", "ness", "ly", "like", "ery", "dom"}
+    return frozenset(rests)
+
+
+_AFTER_Y = frozenset(("ies", "ied", "ier", "iest", "ily", "iness"))

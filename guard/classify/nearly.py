@@ -36,8 +36,8 @@ class Nearly:
                 key = sound(word)
                 if len(key) >= _SHORTEST_HEARD:
                     self._sounds.setdefault(key, []).append(word)
-                if len(word) >= _SHORTEST_SKETCHED and sketch(word):
-                    self._sketches.setdefault(sketch(word), []).append(word)
+                if len(word) >= _SHORTEST_SKETCHED and (coarse := sketch(key)):
+                    self._sketches.setdefault(coarse, []).append(word)
                 if len(word) >= _SHORTEST_SWAPPED:
                     self._slips.create_dictionary_entry(word, 1)
             self._entries.setdefault(word, []).append(entry)
@@ -55,9 +55,10 @@ class Nearly:
             yield from ((entry, "misspelled") for entry in self._entries[term])
 
     def _heard(self, word: str) -> set[str]:
-        found = set(self._sounds.get(sound(word), ()))
+        key = sound(word)
+        found = set(self._sounds.get(key, ()))
         if len(word) >= _SHORTEST_SKETCHED:
-            found.update(self._sketches.get(sketch(word), ()))
+            found.update(self._sketches.get(sketch(key), ()))
         for suffix in _SUFFIXES:
             stem = word.removesuffix(suffix)
             if stem == word or len(stem) < _SHORTEST_HEARD:

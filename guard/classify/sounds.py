@@ -11,41 +11,55 @@ import re
 
 __all__ = ["sketch", "sound"]
 
-_RULES = tuple(
-    (re.compile(pattern), to)
-    for pattern, to in (
-        (r"ee|ea|ie|ei|iy|ey$", "i"),
-        (r"oo|ou|uh|uw", "u"),
-        (r"(.)\1+", r"\1"),
-        (r"ph|pf", "f"),
-        (r"sch(?=[a-z])", "sh"),
-        (r"tch", "ch"),
-        (r"ck|q+u?|kh|c(?![eiyh])", "k"),
-        (r"c(?=[eiy])", "s"),
-        (r"x", "ks"),
-        (r"z", "s"),
-        (r"(?<=[a-z])y(?![aeiou])", "i"),
-        (r"^kn|^gn", "n"),
-        (r"dg", "j"),
-        (r"(?:er|ah|or|re|eh)$", "a"),
-        (r"(.)\1+", r"\1"),
-    )
+_VOWELS = (
+    *(("ee", "i"), ("ea", "i"), ("ie", "i"), ("ei", "i"), ("iy", "i")),
+    *(("oo", "u"), ("ou", "u"), ("uh", "u"), ("uw", "u")),
 )
+_CONSONANTS = (
+    *(("ph", "f"), ("pf", "f"), ("sch", "sh"), ("tch", "ch"), ("ck", "k"), ("qu", "k"), ("q", "k")),
+    *(("kh", "k"), ("x", "ks"), ("z", "s"), ("dg", "j")),
+)
+_SILENT = (("kn", "n"), ("gn", "n"))
+_ENDINGS = ("er", "ah", "or", "re", "eh")
+_DOUBLED = re.compile(r"(.)\1+")
+_SOFT_C, _HARD_C = re.compile("c(?=[eiy])"), re.compile("c(?!h)")
+_VOWEL_Y = re.compile("(?<=[a-z])y(?![aeiou])")
 
 
 def sound(word: str) -> str:
     """The key of a folded word of Latin letters."""
-    for pattern, to in _RULES:
-        word = pattern.sub(to, word)
+    if word.endswith("ey"):
+        word = word[:-2] + "i"
+    word = _DOUBLED.sub(r"\1", _replaced(word, _VOWELS))
+    word = _replaced(word, _CONSONANTS)
+    if "c" in word:
+        word = _HARD_C.sub("k", _SOFT_C.sub("s", word))
+    if "y" in word:
+        word = _VOWEL_Y.sub("i", word)
+    for start, to in _SILENT:
+        if word.startswith(start):
+            word = to + word[2:]
+    if word.endswith(_ENDINGS):
+        word = word[:-2] + "a"
+    return _DOUBLED.sub(r"\1", word)
+
+
+def _replaced(word: str, pairs: tuple[tuple[str, str], ...]) -> str:
+    for old, new in pairs:
+        if old in word:
+            word = word.replace(old, new)
     return word
 
 
-_VOWELS = re.compile(r"[aeiou]+[hw]?|(?<=[a-z])[hw]$")
+_ANY_VOWEL = re.compile(r"[aeiou]+[hw]?|(?<=[a-z])[hw]$")
 _DROPPED_R = re.compile(r"(?<=V)r(?![aeiouV])")
 _FEWEST_CONSONANTS = 4
 
 
-def sketch(word: str) -> str:
-    """A coarser key, in which all vowels are one; "" where too few consonants are left to say much."""
-    key = _DROPPED_R.sub("", _VOWELS.sub("V", sound(word)))
-    return key if len(key) - key.count("V") >= _FEWEST_CONSONANTS else ""
+def sketch(key: str) -> str:
+    """A coarser key of a `sound`: all vowels are one, and no r is heard before a consonant.
+
+    "" where too few consonants are left to say much.
+    """
+    coarse = _DROPPED_R.sub("", _ANY_VOWEL.sub("V", key))
+    return coarse if len(coarse) - coarse.count("V") >= _FEWEST_CONSONANTS else ""

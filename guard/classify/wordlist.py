@@ -43,12 +43,14 @@ class WordLists:
         allow: Iterable[str] = (),
         compound_parts: Iterable[str] = (),
     ) -> None:
-        entries = list(entries)
-        forms = [form for entry in entries for form in forms_of(entry)]
+        forms: list[Form] = []
+        glued: list[tuple[str, Entry]] = []
+        for entry in entries:
+            forms += forms_of(entry)
+            glued.append(("".join(words_of(entry.term)), entry))
         forms += [form for term in allow for form in allowed_forms(term)]
         parts = [single_letters(w)[0] for part in compound_parts for w in words_of(part)]
-        self._index = Index(forms, parts)
-        self._nearly = Nearly(("".join(words_of(entry.term)), entry) for entry in entries)
+        self._index, self._nearly = Index(forms, parts), Nearly(glued)
 
     def find(self, text: str, offset: int = 0, *, exact: bool = False) -> list[Match]:
         """The matches in `text`, in order, with offsets shifted by `offset`.
