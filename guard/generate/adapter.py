@@ -10,7 +10,9 @@ from torch import nn
 from guard.errors import UnsupportedModel
 from guard.generate.deepfloyd import IfAdapter
 from guard.generate.flux import FluxAdapter
+from guard.generate.pixart import PixArtAdapter
 from guard.generate.qwen import QwenAdapter
+from guard.generate.sana import SanaAdapter
 from guard.generate.sd3 import Sd3Adapter
 from guard.generate.sdxl import SdxlAdapter
 from guard.substitute.edit import Substitution
@@ -66,10 +68,16 @@ _ADAPTERS: dict[str, Adapter] = {
     "FluxInpaintPipeline": FluxAdapter(),
     "FluxPipeline": FluxAdapter(),
     "IFPipeline": IfAdapter(),
+    "PixArtAlphaPipeline": PixArtAdapter(),
+    "PixArtSigmaPipeline": PixArtAdapter(),
     "QwenImageControlNetPipeline": QwenAdapter(),
     "QwenImageImg2ImgPipeline": QwenAdapter(),
     "QwenImageInpaintPipeline": QwenAdapter(),
     "QwenImagePipeline": QwenAdapter(),
+    "SanaControlNetPipeline": SanaAdapter(),
+    "SanaPipeline": SanaAdapter(),
+    "SanaSprintImg2ImgPipeline": SanaAdapter(),
+    "SanaSprintPipeline": SanaAdapter(),
     "StableDiffusion3Pipeline": Sd3Adapter(),
     "StableDiffusionXLPipeline": SdxlAdapter(),
 }

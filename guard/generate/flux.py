@@ -6,19 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
 from guard.errors import SubstitutionError
 from guard.generate.arguments import argument, first_step
-from guard.generate.sides import MAX_SIDE, check_side
-from guard.substitute.flux import FluxShadow, flux_sites
+from guard.generate.transformer import TransformerAdapter
+from guard.substitute.flux import FluxShadow
 from guard.substitute.manifest import Manifest
 from guard.substitute.rows import FlaggedPrompt
 
 __all__ = ["FluxAdapter"]
 
 
-class FluxAdapter:
+class FluxAdapter(TransformerAdapter):
     """`FluxPipeline` and its image-to-image, inpainting, filling and ControlNet variants.
 
     T5 reads `prompt_2` (`prompt` where that is not given), and its states are the text that sites read.
@@ -29,20 +28,6 @@ class FluxAdapter:
 
     text_arguments = ("prompt", "prompt_2")
     embedding_arguments = ("prompt_embeds", "pooled_prompt_embeds")
-
-    def denoiser(self, pipe: Any) -> Any:
-        return pipe.transformer
-
-    def sites(self, pipe: Any) -> list[tuple[str, nn.Module]]:
-        return [*flux_sites(pipe.transformer)]
-
-    def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
-        return text
-
-    def check_size(self, pipe: Any, width: int | None, height: int | None) -> None:
-        unit = pipe.vae_scale_factor * 2  # latents are packed two by two
-        check_side("width", width, unit, MAX_SIDE)
-        check_side("height", height, unit, MAX_SIDE)
 
     def substituted(
         self,

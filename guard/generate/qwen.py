@@ -6,19 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
 from guard.errors import SubstitutionError
 from guard.generate.arguments import argument, first_step
-from guard.generate.sides import MAX_SIDE, check_side
+from guard.generate.transformer import TransformerAdapter
 from guard.substitute.manifest import Manifest
-from guard.substitute.qwen import QwenShadow, pad_text, qwen_sites
+from guard.substitute.qwen import QwenShadow, pad_text
 from guard.substitute.rows import FlaggedPrompt
 
 __all__ = ["QwenAdapter"]
 
 
-class QwenAdapter:
+class QwenAdapter(TransformerAdapter):
     """`QwenImagePipeline` and its image-to-image, inpainting and ControlNet variants.
 
     A language model reads the prompt inside of a template, whose first tokens are dropped. Texts are as
@@ -29,20 +28,6 @@ class QwenAdapter:
 
     text_arguments = ("prompt",)
     embedding_arguments = ("prompt_embeds", "prompt_embeds_mask")
-
-    def denoiser(self, pipe: Any) -> Any:
-        return pipe.transformer
-
-    def sites(self, pipe: Any) -> list[tuple[str, nn.Module]]:
-        return [*qwen_sites(pipe.transformer)]
-
-    def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
-        return text
-
-    def check_size(self, pipe: Any, width: int | None, height: int | None) -> None:
-        unit = pipe.vae_scale_factor * 2  # latents are packed two by two
-        check_side("width", width, unit, MAX_SIDE)
-        check_side("height", height, unit, MAX_SIDE)
 
     def substituted(
         self,

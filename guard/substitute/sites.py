@@ -7,7 +7,9 @@ from typing import Any
 
 from diffusers import (
     FluxTransformer2DModel,
+    PixArtTransformer2DModel,
     QwenImageTransformer2DModel,
+    SanaTransformer2DModel,
     SD3Transformer2DModel,
     UNet2DConditionModel,
 )
@@ -18,7 +20,7 @@ from guard.errors import UnsupportedModel
 from guard.substitute.flux import flux_sites
 from guard.substitute.qwen import qwen_sites
 
-__all__ = ["attention_sites", "cross_attention_sites", "joint_attention_sites"]
+__all__ = ["attention_sites", "caption_sites", "cross_attention_sites", "joint_attention_sites"]
 
 
 def attention_sites(denoiser: Any) -> list[tuple[str, nn.Module]]:
@@ -30,6 +32,16 @@ def attention_sites(denoiser: Any) -> list[tuple[str, nn.Module]]:
     raise UnsupportedModel(
         f"the sites of a {type(denoiser).__name__} are not known; known are those of {known}"
     )
+
+
+def caption_sites(
+    transformer: PixArtTransformer2DModel | SanaTransformer2DModel,
+) -> list[tuple[str, Attention]]:
+    """Name and module of every site of PixArt's or Sana's transformer: `attn2` of each block."""
+    return [
+        (f"transformer_blocks.{n}.attn2", block.attn2)
+        for n, block in enumerate(transformer.transformer_blocks)
+    ]
 
 
 def cross_attention_sites(unet: UNet2DConditionModel) -> list[tuple[str, Attention]]:
@@ -67,7 +79,9 @@ def _named(unet: nn.Module, part: str) -> Iterator[tuple[str, nn.Module]]:
 
 _SITES: Mapping[type[nn.Module], Callable[[Any], Sequence[tuple[str, nn.Module]]]] = {
     FluxTransformer2DModel: flux_sites,
+    PixArtTransformer2DModel: caption_sites,
     QwenImageTransformer2DModel: qwen_sites,
+    SanaTransformer2DModel: caption_sites,
     SD3Transformer2DModel: joint_attention_sites,
     UNet2DConditionModel: cross_attention_sites,
 }

@@ -1,0 +1,35 @@
+"""What the adapters of families with a `transformer` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from guard.generate.sides import MAX_SIDE, check_side
+from guard.substitute.sites import attention_sites
+
+__all__ = ["TransformerAdapter"]
+
+
+class TransformerAdapter:
+    """The prompt is read as it was written, and latents are packed two by two."""
+
+    def denoiser(self, pipe: Any) -> Any:
+        return pipe.transformer
+
+    def sites(self, pipe: Any) -> list[tuple[str, nn.Module]]:
+        return attention_sites(pipe.transformer)
+
+    def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
+        return text
+
+    def check_size(self, pipe: Any, width: int | None, height: int | None) -> None:
+        unit = self._unit(pipe)
+        check_side("width", width, unit, MAX_SIDE)
+        check_side("height", height, unit, MAX_SIDE)
+
+    def _unit(self, pipe: Any) -> int:
+        """What a side in pixels must be a multiple of."""
+        return int(pipe.vae_scale_factor) * 2

@@ -1,0 +1,136 @@
+"""Calls of the small pipelines of pipelines.py, and what they leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from guard.generate.adapter import adapter_for
+from guard.reference.tokenizers import T5_LENGTH
+from guard.substitute.manifest import Manifest
+
+__all__ = [
+    "DONORS",
+    "HARMLESS",
+    "SHORT",
+    "TOXIC",
+    "call",
+    "draw",
+    "every_site",
+    "manifest",
+    "plain",
+    "snapshot",
+]
+
+TOXIC = 'a red sign that says "IDIOT" on a blue background with a yellow star'
+DONORS = {
+    "equal": 'a red sign that says "HELLO" on a blue background with a yellow star',
+    "shorter": 'a red sign that says "HI" on a blue background with a yellow star',
+    "longer": 'a red sign that says "GOOD MORNING" on a blue background with a yellow star',
+}
+HARMLESS = 'a cyan sign that says "WELCOME" on a brown background with a pink circle'
+SHORT = "a red sign"
+
+_SIDES = {"Flux": 16, "StableDiffusion": 64}
+_PADDED = ("Flux", "PixArt", "Sana", "StableDiffusion3")
+_BINNED = ("PixArt", "Sana")
+_CACHES = ("_conv_", "_enc_conv_", "_feat_map", "_enc_feat_map")
+"""Attributes in which Qwen-Image's autoencoder keeps what it computed last."""
+
+
+def call(pipe: Any, prompts: list[str], **more: Any) -> dict[str, Any]:
+    """Arguments of a call in three steps; the pipelines that start from a picture get one."""
+    name = type(pipe).__name__
+    side = next((s for start, s in _SIDES.items() if name.startswith(start)), 32)
+    arguments: dict[str, Any] = {
+        "prompt": prompts,
+        "height": side,
+        "width": side,
+        "num_inference_steps": 3,
+        "generator": torch.Generator().manual_seed(3),
+        "output_type": "np",
+    }
+    if name.startswith(_PADDED):
+        arguments["max_sequence_length"] = T5_LENGTH
+    if name.startswith(_BINNED):
+        arguments["use_resolution_binning"] = False
+    if name.startswith("SanaSprint"):
+        arguments["intermediate_timesteps"] = None
+    picture = np.random.default_rng(0).random((1, side, side, 3), dtype=np.float32)
+    if name.endswith(("Img2ImgPipeline", "InpaintPipeline")):
+        arguments |= {"image": picture, "strength": 0.7}
+    if name.endswith("InpaintPipeline"):
+        arguments["mask_image"] = (picture[..., :1] > 0.5).astype(np.float32)
+    if "ControlNet" in name:
+        arguments["control_image"] = torch.tensor(picture).permute(0, 3, 1, 2)
+    return arguments | more
+
+
+def every_site(pipe: Any) -> tuple[int, ...]:
+    return tuple(range(len(adapter_for(pipe).sites(pipe))))
+
+
+def manifest(pipe: Any, sites: Sequence[int], **more: Any) -> Manifest:
+    adapter = adapter_for(pipe)
+    names = [name for name, _ in adapter.sites(pipe)]
+    return Manifest(
+        name="test",
+        pipeline=type(pipe).__name__,
+        denoiser=type(adapter.denoiser(pipe)).__name__,
+        config={},
+        weights_digest=None,
+        source="measured",
+        sites=tuple(sites),
+        modules=tuple(names[s] for s in sites),
+        **{"start_step": 0, **more},
+    )
+
+
+def plain(pipe: Any, arguments: dict[str, Any], **more: Any) -> np.ndarray[Any, Any]:
+    """The pictures of a bare pipeline call; the generator starts afresh."""
+    arguments["generator"].manual_seed(3)
+    images: np.ndarray[Any, Any] = pipe(**{**arguments, **more}).images
+    return images
+
+
+def draw(
+    pipe: Any,
+    arguments: dict[str, Any],
+    sites: Sequence[int],
+    rows: list[int],
+    donors: list[str] | dict[str, list[str]],
+    **more: Any,
+) -> np.ndarray[Any, Any]:
+    """The pictures of a pipeline call with `rows` substituted; the generator starts afresh."""
+    texts = donors if isinstance(donors, dict) else {"prompt": donors}
+    found = manifest(pipe, sites, **more)
+    with adapter_for(pipe).substituted(pipe, found, arguments, rows, texts):
+        return plain(pipe, arguments)
+
+
+def snapshot(pipe: Any) -> dict[str, object]:
+    """Everything that an edit could leave on a pipeline's models, by module.
+
+    Hooks, attributes (a processor is one), and each parameter with its count of in-place changes.
+    To be compared after a first call, in which the libraries put hooks of their own on some models.
+    """
+    return {
+        f"{part}.{name}": (
+            {
+                key: None if key.startswith(_CACHES) else id(value)
+                for key, value in vars(module).items()
+            },
+            [
+                *module._forward_hooks.values(),
+                *module._forward_pre_hooks.values(),
+                *module._backward_hooks.values(),
+            ],
+            [(id(p), p._version) for p in module.parameters(recurse=False)],
+        )
+        for part, model in pipe.components.items()
+        if isinstance(model, torch.nn.Module)
+        for name, module in model.named_modules()
+    }

@@ -1,0 +1,269 @@
+"""Small pipelines of the stock classes, one or more for each family, and what tests do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import diffusers
+import torch
+from diffusers import (
+    AutoencoderDC,
+    AutoencoderKL,
+    AutoencoderKLQwenImage,
+    DPMSolverMultistepScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    FluxControlNetModel,
+    FluxTransformer2DModel,
+    PixArtTransformer2DModel,
+    QwenImageControlNetModel,
+    QwenImageTransformer2DModel,
+    SanaControlNetModel,
+    SanaTransformer2DModel,
+    SCMScheduler,
+)
+from tokenizers import processors
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    Gemma2Config,
+    Gemma2Model,
+    PreTrainedTokenizerFast,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    T5Config,
+    T5EncoderModel,
+)
+
+from guard.generate.load import load_pipeline, model_folder
+from guard.reference import deepfloyd, sdxl
+from guard.reference.spelling_clip import new_spelling_clip, spelling_clip_tokenizer
+from guard.reference.tokenizers import t5_tokenizer
+
+WIDTH = 32
+
+_FLUX: dict[str, Any] = {
+    "in_channels": 16,
+    "attention_head_dim": 16,
+    "num_attention_heads": 2,
+    "joint_attention_dim": WIDTH,
+    "pooled_projection_dim": WIDTH,
+    "guidance_embeds": True,
+    "axes_dims_rope": (4, 4, 8),
+}
+_QWEN: dict[str, Any] = {
+    "in_channels": 16,
+    "out_channels": 4,
+    "attention_head_dim": 16,
+    "num_attention_heads": 2,
+    "joint_attention_dim": WIDTH,
+    "axes_dims_rope": (4, 4, 8),
+}
+_SANA: dict[str, Any] = {
+    "in_channels": 4,
+    "out_channels": 4,
+    "num_attention_heads": 2,
+    "attention_head_dim": 16,
+    "num_cross_attention_heads": 2,
+    "cross_attention_head_dim": 16,
+    "cross_attention_dim": 32,
+    "caption_channels": WIDTH,
+    "sample_size": 16,
+}
+
+
+def random(module: Any) -> Any:
+    """With larger weights than the initial ones, so that text moves the picture by more than rounding."""
+    for parameter in module.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.15)
+    return module.eval()
+
+
+def new_t5(tokenizer: PreTrainedTokenizerFast, width: int = WIDTH) -> T5EncoderModel:
+    config = T5Config(
+        vocab_size=len(tokenizer), d_model=width, d_kv=8, d_ff=WIDTH, num_layers=1, num_heads=4
+    )
+    return T5EncoderModel(config).eval()
+
+
+def new_vae(blocks: int, channels: int = 4, **more: Any) -> AutoencoderKL:
+    """It makes latents 2 ** (blocks - 1) times smaller than the picture."""
+    return AutoencoderKL(
+        block_out_channels=(8,) * blocks,
+        down_block_types=("DownEncoderBlock2D",) * blocks,
+        up_block_types=("UpDecoderBlock2D",) * blocks,
+        latent_channels=channels,
+        norm_num_groups=4,
+        scaling_factor=1.0,
+        **more,
+    ).eval()
+
+
+def flux_parts() -> dict[str, Any]:
+    torch.manual_seed(0)
+    clip_tokenizer, tokenizer = spelling_clip_tokenizer(), t5_tokenizer()
+    clip = CLIPTextConfig(
+        vocab_size=len(clip_tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=clip_tokenizer.model_max_length,
+        eos_token_id=clip_tokenizer.eos_token_id,
+    )
+    return {
+        "scheduler": FlowMatchEulerDiscreteScheduler(),
+        "vae": new_vae(2, shift_factor=0.0),
+        "text_encoder": CLIPTextModel(clip).eval(),
+        "tokenizer": clip_tokenizer,
+        "text_encoder_2": new_t5(tokenizer),
+        "tokenizer_2": tokenizer,
+        "transformer": random(FluxTransformer2DModel(num_layers=2, num_single_layers=2, **_FLUX)),
+    }
+
+
+def qwen_parts() -> dict[str, Any]:
+    torch.manual_seed(0)
+    tokenizer = t5_tokenizer()
+    layers = {"hidden_size": WIDTH, "intermediate_size": WIDTH}
+    text = {
+        **layers,
+        "vocab_size": len(tokenizer),
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "rope_scaling": {"mrope_section": [2, 2, 4], "rope_type": "default"},
+    }
+    vision = {**layers, "depth": 1, "num_heads": 2, "out_hidden_size": WIDTH}
+    config = Qwen2_5_VLConfig(text_config=text, vision_config=vision)
+    vae = AutoencoderKLQwenImage(
+        base_dim=8,
+        z_dim=4,
+        dim_mult=[1, 1, 1],
+        num_res_blocks=1,
+        temperal_downsample=[False, True],
+        latents_mean=[0.0] * 4,
+        latents_std=[1.0] * 4,
+    )
+    return {
+        "scheduler": FlowMatchEulerDiscreteScheduler(),
+        "vae": vae.eval(),
+        "text_encoder": random(Qwen2_5_VLForConditionalGeneration(config)),
+        "tokenizer": tokenizer,
+        "transformer": random(QwenImageTransformer2DModel(num_layers=3, **_QWEN)),
+    }
+
+
+def pixart_parts(sample_size: int = 32) -> dict[str, Any]:
+    """With a `sample_size` of 128 the time embedding has PixArt-alpha's additional conditions."""
+    torch.manual_seed(0)
+    tokenizer = t5_tokenizer()
+    transformer = PixArtTransformer2DModel(
+        sample_size=sample_size,
+        num_layers=3,
+        num_attention_heads=2,
+        attention_head_dim=24,
+        cross_attention_dim=48,
+        caption_channels=WIDTH,
+    )
+    return {
+        "scheduler": DPMSolverMultistepScheduler(),
+        "vae": new_vae(4),
+        "text_encoder": new_t5(tokenizer),
+        "tokenizer": tokenizer,
+        "transformer": random(transformer),
+    }
+
+
+def sana_parts(distilled: bool = False) -> dict[str, Any]:
+    torch.manual_seed(0)
+    tokenizer = t5_tokenizer()
+    # Gemma's own puts a token before the text and none after it.
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="</s> $A", special_tokens=[("</s>", 1)]
+    )
+    gemma = Gemma2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+    )
+    vae = AutoencoderDC(
+        latent_channels=4,
+        attention_head_dim=2,
+        encoder_block_types=("ResBlock", "EfficientViTBlock"),
+        decoder_block_types=("ResBlock", "EfficientViTBlock"),
+        encoder_block_out_channels=(8, 8),
+        decoder_block_out_channels=(8, 8),
+        encoder_qkv_multiscales=((), (5,)),
+        decoder_qkv_multiscales=((), (5,)),
+        encoder_layers_per_block=(1, 1),
+        decoder_layers_per_block=(1, 1),
+        downsample_block_type="conv",
+        upsample_block_type="interpolate",
+        scaling_factor=1.0,
+    )
+    flow = DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True)
+    return {
+        "scheduler": SCMScheduler() if distilled else flow,
+        "vae": vae.eval(),
+        "text_encoder": random(Gemma2Model(gemma)),
+        "tokenizer": tokenizer,
+        "transformer": random(
+            SanaTransformer2DModel(num_layers=3, guidance_embeds=distilled, **_SANA)
+        ),
+    }
+
+
+def pipeline(name: str, parts: Mapping[str, Any]) -> Any:
+    """A pipeline of the diffusers class `name`; where that has a ControlNet, with one of its own."""
+    torch.manual_seed(1)
+    nets: dict[str, Callable[[], Any]] = {
+        "FluxControlNetPipeline": lambda: FluxControlNetModel(
+            num_layers=1, num_single_layers=1, **_FLUX
+        ),
+        "QwenImageControlNetPipeline": lambda: QwenImageControlNetModel(num_layers=1, **_QWEN),
+        "SanaControlNetPipeline": lambda: SanaControlNetModel(num_layers=1, **_SANA),
+    }
+    more = {"controlnet": random(nets[name]())} if name in nets else {}
+    pipe = getattr(diffusers, name)(**parts, **more)
+    if name.startswith("QwenImage"):
+        # The template's first tokens, which the pipeline drops, are 34 only for Qwen's own tokenizer.
+        before = pipe.prompt_template_encode.split("{}")[0]
+        ids = pipe.tokenizer(before, add_special_tokens=False).input_ids
+        pipe.prompt_template_encode_start_idx = len(ids)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def sdxl_pipeline() -> Any:
+    torch.manual_seed(0)
+    tokenizer = spelling_clip_tokenizer()
+    clips = (new_spelling_clip(tokenizer).eval(), new_spelling_clip(tokenizer).eval())
+    text = sdxl.TextEncoders(clips=clips, tokenizer=tokenizer)
+    return sdxl.assemble(sdxl.new_unet().eval(), new_vae(4, 8), text)
+
+
+def if_pipeline() -> Any:
+    torch.manual_seed(0)
+    tokenizer = t5_tokenizer()
+    text = deepfloyd.TextEncoder(t5=new_t5(tokenizer, 128), tokenizer=tokenizer)
+    return deepfloyd.assemble(deepfloyd.new_unet().eval(), text)
+
+
+FAMILIES: dict[str, Callable[[], Any]] = {
+    "sd3": lambda: load_pipeline(model_folder("sd3-tiny"))[0],
+    "sdxl": sdxl_pipeline,
+    "if": if_pipeline,
+    "flux": lambda: pipeline("FluxPipeline", flux_parts()),
+    "qwen": lambda: pipeline("QwenImagePipeline", qwen_parts()),
+    "pixart-alpha": lambda: pipeline("PixArtAlphaPipeline", pixart_parts(128)),
+    "pixart-sigma": lambda: pipeline("PixArtSigmaPipeline", pixart_parts()),
+    "sana": lambda: pipeline("SanaPipeline", sana_parts()),
+    "sana-sprint": lambda: pipeline("SanaSprintPipeline", sana_parts(distilled=True)),
+}
+"""A pipeline of every family, to be built anew."""
