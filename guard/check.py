@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
+from guard.classify.cache import CachedScorer, Scorer
 from guard.classify.findings import find
 from guard.classify.toxicity import ToxicityClassifier
-from guard.errors import ClassifierError, InvalidInput
+from guard.errors import ClassifierError, GuardError, InvalidInput
 from guard.extract import extract
 from guard.limits import MAX_PROMPT
 from guard.policy.decide import decide
 from guard.policy.donor import donor_prompt
 from guard.policy.load import load_policy
-from guard.policy.model import Policy
+from guard.policy.model import Mode, Policy
 from guard.timing import Stages
-from guard.types import Action, Decision, Finding, PolicyRef, TextSpan
+from guard.types import Action, Decision, Finding, TextSpan
 
-__all__ = ["Checker", "Scorer", "load_checker"]
+__all__ = ["SHADOW", "Checker", "Scorer", "load_checker"]
+
+SHADOW = "shadow_"
+"""Begins the reason of a decision that a policy in shadow mode does not enforce."""
+
+_log = logging.getLogger(__name__)
 
 
-class Scorer(Protocol):
-    """A classifier with Detoxify's labels."""
+class _StageError(GuardError):
+    """A stage failed; the policy says what that means."""
 
-    def scores(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        """Per text a score in 0..1 for each label; raises ClassifierError."""
+    def __init__(self, stage: str) -> None:
+        super().__init__(f"{stage} failed")
+        self.stage = stage
+
+
+@contextmanager
+def _stage(name: str) -> Iterator[None]:
+    """Whatever goes wrong inside is a failure of the stage; its message may quote the prompt."""
+    try:
+        yield
+    except _StageError:
+        raise
+    except Exception as error:
+        name = "classifier" if isinstance(error, ClassifierError) else name
+        _log.error("%s failed: %s", name, type(error).__name__)
+        raise _StageError(name) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +63,7 @@ class Checker:
     def __init__(self, policy: Policy, scorer: Scorer | None) -> None:
         self.policy = policy
         self._scorer = scorer
-        self._ref = PolicyRef(name=policy.name, version=policy.version)
+        self._ref = policy.ref
 
     def check(self, prompt: str) -> Decision:
         """The decision on one prompt; raises InvalidInput for one that is too long."""
@@ -59,9 +80,9 @@ class Checker:
                 raise InvalidInput("prompt", f"at most {MAX_PROMPT} code points, got {len(prompt)}")
         try:
             checked = self._classify(prompts, stages)
-        except ClassifierError:
+        except _StageError as error:
             if len(prompts) == 1:
-                return [self._on_error(extract(prompts[0]))]
+                return [self._on_error(prompts[0], error.stage)]
             # One bad prompt must not decide for its neighbours.
             return [self.check(prompt) for prompt in prompts]
         return self._with_donors(prompts, checked, stages)
@@ -73,12 +94,16 @@ class Checker:
         span = TextSpan(start=0, end=len(text), text=text)
         try:
             return self._judge([(text, (span,))])[0].action
-        except ClassifierError:
-            return Action.BLOCK
+        except _StageError:
+            return self.policy.on_error.verify
+
+    def scores(self, spans: Sequence[TextSpan]) -> list[dict[str, float]] | None:
+        """The classifier's scores for each span; None for a checker without one."""
+        return None if self._scorer is None else self._scorer.scores([s.text for s in spans])
 
     def _classify(self, prompts: Sequence[str], stages: Stages) -> list[_Checked]:
         keeps = self.policy.extraction.keeps
-        with stages("extract"):
+        with stages("extract"), _stage("extract"):
             extracted = [(p, tuple(filter(keeps, extract(p)))) for p in prompts]
         with stages("classify"):
             return self._judge(extracted)
@@ -88,11 +113,13 @@ class Checker:
         texts = list(dict.fromkeys(span.text for _, row in prompts for span in row))
         scores: Mapping[str, Mapping[str, float]] | None = None
         if self._scorer is not None:
-            scores = dict(zip(texts, self._scorer.scores(texts), strict=True))
+            with _stage("classifier"):
+                scores = dict(zip(texts, self._scorer.scores(texts), strict=True))
         checked = []
         for prompt, row in prompts:
             own = [scores[span.text] for span in row] if scores is not None else None
-            findings = find(self.policy, prompt, row, own)
+            with _stage("lists"):
+                findings = find(self.policy, prompt, row, own)
             checked.append(_Checked(row, findings, decide(self.policy, findings)))
         return checked
 
@@ -110,7 +137,7 @@ class Checker:
             tried = {n: self._donor(prompts[n], checked[n], whole_spans) for n in wanted}
             try:
                 again = self._classify(list(tried.values()), stages)
-            except ClassifierError:
+            except _StageError:
                 break
             donors |= {
                 n: donor
@@ -128,21 +155,35 @@ class Checker:
         action, reason = checked.action, "findings" if checked.findings else "clean"
         if action is Action.SUBSTITUTE and donor is None:
             action, reason = Action.BLOCK, "donor_rejected"
-        return Decision(
-            action=action,
-            policy=self._ref,
-            spans=checked.spans,
-            findings=checked.findings,
-            donor_prompt=donor,
-            reason=reason,
+        return self._in_mode(
+            Decision(
+                action=action,
+                policy=self._ref,
+                spans=checked.spans,
+                findings=checked.findings,
+                donor_prompt=donor,
+                reason=reason,
+            )
         )
 
-    def _on_error(self, spans: tuple[TextSpan, ...]) -> Decision:
-        """The classifier failed: what the policy says, and never a substitution without findings."""
-        action = self.policy.on_error
-        if action is Action.SUBSTITUTE:
-            action = Action.BLOCK
-        return Decision(action=action, policy=self._ref, spans=spans, reason="classifier_error")
+    def _on_error(self, prompt: str, stage: str) -> Decision:
+        """A stage failed: what the policy says, without findings."""
+        spans = () if stage == "extract" else extract(prompt)
+        return self._in_mode(
+            Decision(
+                action=getattr(self.policy.on_error, stage),
+                policy=self._ref,
+                spans=tuple(filter(self.policy.extraction.keeps, spans)),
+                reason=f"{stage}_error",
+            )
+        )
+
+    def _in_mode(self, decision: Decision) -> Decision:
+        """In shadow mode a decision that would change the picture only flags; its reason says which."""
+        if self.policy.mode is Mode.ENFORCE or decision.action <= Action.FLAG:
+            return decision
+        reason = f"{SHADOW}{decision.action}"
+        return replace(decision, action=Action.FLAG, donor_prompt=None, reason=reason)
 
 
 def _acceptable(donor: _Checked) -> bool:
@@ -161,4 +202,5 @@ def _acceptable(donor: _Checked) -> bool:
 def load_checker(policy: Path | Policy | None = None) -> Checker:
     """A checker for a policy (a path, a loaded one, or None for the default one)."""
     loaded = policy if isinstance(policy, Policy) else load_policy(policy)
-    return Checker(loaded, ToxicityClassifier.load() if loaded.uses_classifier else None)
+    scorer = CachedScorer(ToxicityClassifier.load()) if loaded.uses_classifier else None
+    return Checker(loaded, scorer)

@@ -18,6 +18,7 @@ from guard.backend import Backend, Local, Remote
 from guard.errors import GuardError
 from guard.evaluate.command import evaluate
 from guard.localize.command import localize
+from guard.policy.commands import app as policy_commands
 from guard.show import drawing, show_decision, waiting
 from guard.types import Method, Outcome, Request
 
@@ -195,6 +196,7 @@ def demo(
 
 app.command()(localize)
 app.command()(evaluate)
+app.add_typer(policy_commands, name="policy")
 
 
 def main() -> None:

@@ -131,10 +131,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyRef:
-    """The policy that a decision was made under."""
+    """The policy that a decision was made under. `digest` is over all of its files."""
 
     name: str
     version: str
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,7 @@ class Sidecar:
         # Without this a second sidecar on the same port would take a share of the requests.
         self._server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
         self._running: set[asyncio.Task[Any]] = set()
+        self._watching: asyncio.Task[None] | None = None
         self._metrics_server: MetricsServer | None = None
         self.address = ""
         self.metrics_address = ""
@@ -64,12 +65,18 @@ class Sidecar:
                 ) from None
             self.metrics_address = self._metrics_server.address
         await self._server.start()
+        if (seconds := self._settings.policy_poll_seconds) is not None:
+            self._watching = asyncio.create_task(self._watch(seconds))
         for name in ("", SERVICE.full_name):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace: float) -> None:
         """Take no new request, let the running ones end for `grace` seconds, then cancel them."""
         self._service.accepting = False
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
         # gRPC does not wait for what it cancels, and that still records its decisions.
@@ -79,6 +86,22 @@ class Sidecar:
         if self._metrics_server is not None:
             await asyncio.to_thread(self._metrics_server.close)
         self._decision_log.close()
+
+    async def _watch(self, seconds: float) -> None:
+        """Take edits of policies as they come; one that is refused leaves the last good one in force."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                reloads = await self._engine.refresh_policies()
+            except Exception as error:
+                _log.error("policies could not be looked at", exc_info=error)
+                continue
+            if reloads:
+                self.metrics.reloaded(reloads, self._engine)
+            for reload in reloads:
+                fields = {"policy": reload.name, "error": reload.error or None}
+                level = logging.ERROR if reload.error else logging.INFO
+                _log.log(level, "policy edited", extra={"fields": fields})
 
     def _bind(self) -> str:
         listen, tls = self._settings.listen, self._settings.tls

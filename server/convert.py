@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from enum import Enum
 from typing import Any, TypeVar
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from guard.errors import InvalidInput
 from guard.types import (
@@ -30,8 +33,10 @@ __all__ = [
     "event_to_proto",
     "method_from_proto",
     "model_to_proto",
+    "policy_status_to_proto",
     "policy_to_proto",
     "summary_to_proto",
+    "timestamp",
 ]
 
 CHUNK = 512 * 1024
@@ -90,7 +95,11 @@ def decision_to_proto(decision: Decision) -> pb.Decision:
             for f in decision.findings
         ],
         donor_prompt=decision.donor_prompt,
-        policy=pb.PolicyRef(name=decision.policy.name, version=decision.policy.version),
+        policy=pb.PolicyRef(
+            name=decision.policy.name,
+            version=decision.policy.version,
+            digest=decision.policy.digest,
+        ),
         reason=decision.reason,
     )
 
@@ -98,7 +107,11 @@ def decision_to_proto(decision: Decision) -> pb.Decision:
 def decision_from_proto(message: pb.Decision) -> Decision:
     return Decision(
         action=enum_from_proto(Action, message.action),
-        policy=PolicyRef(name=message.policy.name, version=message.policy.version),
+        policy=PolicyRef(
+            name=message.policy.name,
+            version=message.policy.version,
+            digest=message.policy.digest,
+        ),
         spans=tuple(
             TextSpan(start=s.start, end=s.end, text=s.text, cue=s.cue) for s in message.spans
         ),
@@ -176,3 +189,21 @@ def policy_to_proto(info: PolicyInfo) -> pb.Policy:
         digest=info.digest,
         categories=info.categories,
     )
+
+
+def policy_status_to_proto(info: PolicyInfo) -> pb.PolicyStatus:
+    return pb.PolicyStatus(
+        name=info.name,
+        version=info.version,
+        digest=info.digest,
+        loaded=timestamp(info.loaded),
+        error=info.error,
+        failed=timestamp(info.failed) if info.error else None,
+    )
+
+
+def timestamp(seconds: float) -> Timestamp:
+    """A moment from seconds since 1970."""
+    moment = Timestamp()
+    moment.FromDatetime(datetime.datetime.fromtimestamp(seconds, datetime.UTC))
+    return moment

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from guard.types import Decision, Method, Request, Rung, Verification
 
-__all__ = ["Checked", "Drawn", "Engine", "Load", "ModelInfo", "PolicyInfo", "Stepped"]
+__all__ = ["Checked", "Drawn", "Engine", "Load", "ModelInfo", "PolicyInfo", "Reload", "Stepped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +60,28 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyInfo:
-    """A policy that can be asked for."""
+    """A policy that can be asked for.
+
+    `loaded` is when its files were taken, in seconds since 1970. Where a later edit of them was
+    refused, `error` says why, and `failed` when.
+    """
 
     name: str
     default: bool
     version: str
     digest: str
     categories: tuple[str, ...]
+    loaded: float = 0.0
+    error: str = ""
+    failed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reload:
+    """What came of an edit of a policy: it is in force, or `error` says why not."""
+
+    name: str
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +106,9 @@ class Engine(Protocol):
 
     def load(self) -> Load:
         """How much there is to do now."""
+
+    async def refresh_policies(self) -> list[Reload]:
+        """Take the policies whose files have changed; requests that have begun keep theirs."""
 
     async def check(self, prompt: str, policy: str) -> Checked:
         """The decision on a prompt."""

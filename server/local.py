@@ -6,6 +6,7 @@ import asyncio
 import io
 import threading
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -13,21 +14,19 @@ from typing import Any
 import torch
 
 from guard.check import Checker
-from guard.classify.toxicity import ToxicityClassifier
 from guard.errors import Cancelled, UnsupportedModel
 from guard.generate.adapter import adapter_for
 from guard.generate.load import load_pipeline
 from guard.guard import Guard, check_request
-from guard.policy.load import load_policy
-from guard.policy.model import Policy
 from guard.substitute.manifest import Manifest, find_manifest
 from guard.types import Action, Request, Rung, Verification
 from guard.verify import default_reader
 from guard.wrap import GuardedPipeline
 from server.checks import Checks
-from server.engine import Checked, Drawn, Load, ModelInfo, PolicyInfo, Stepped
+from server.engine import Checked, Drawn, Load, ModelInfo, PolicyInfo, Reload, Stepped
 from server.errors import Stopping
-from server.settings import Settings, SettingsError
+from server.policies import Policies
+from server.settings import Settings
 from server.threads import no_team, work_alone
 from server.worker import Job, Worker
 
@@ -41,6 +40,15 @@ class _Model:
     lock: threading.RLock
 
 
+@dataclass(frozen=True, slots=True)
+class _InForce:
+    """The policies that requests are decided by, swapped as one."""
+
+    infos: Mapping[str, PolicyInfo]
+    checkers: dict[str, Checker]
+    guards: Mapping[tuple[str, str], Guard]
+
+
 class LocalEngine:
     """Policies, the classifier and the models of `settings`, loaded once.
 
@@ -50,39 +58,65 @@ class LocalEngine:
     def __init__(self, settings: Settings) -> None:
         threads = settings.threads or torch.get_num_threads()
         with no_team():
-            checkers = _checkers(settings)
+            self._policies = Policies(settings.policies or (None,))
             models = {m.name: _load(m.path, m.fallback, settings) for m in settings.models}
-        self.policies: Mapping[str, PolicyInfo] = MappingProxyType(
-            {name: _policy_info(c.policy, n == 0) for n, (name, c) in enumerate(checkers.items())}
-        )
         self.models: Mapping[str, ModelInfo] = MappingProxyType(
             {name: _model_info(name, m, n == 0) for n, (name, m) in enumerate(models.items())}
         )
-        self._checkers, self._models = checkers, models
-        self._guards = {
-            (model, policy): _guard(loaded, checker)
-            for model, loaded in models.items()
-            for policy, checker in checkers.items()
-        }
+        self._models = models
+        self._now = self._in_force()
         self._checks = Checks(work_alone)
+        self._reader = ThreadPoolExecutor(1, "inkguard-policies", work_alone)
+        self._reader.submit(int).result()  # now, while threads may still set how they compute
         # After the checks' thread: PyTorch's number of threads is in part one of the whole process.
         self._worker = Worker(settings.queue_limit, lambda: torch.set_num_threads(threads))
+
+    @property
+    def policies(self) -> Mapping[str, PolicyInfo]:
+        return self._now.infos
+
+    @property
+    def _checkers(self) -> dict[str, Checker]:
+        return self._now.checkers
 
     def load(self) -> Load:
         return self._worker.load()
 
+    async def refresh_policies(self) -> list[Reload]:
+        return await asyncio.wrap_future(self._reader.submit(self._refresh))
+
+    def _refresh(self) -> list[Reload]:
+        """In the reader's thread, which alone changes what is in force."""
+        reloads = self._policies.refresh()
+        if reloads:
+            self._now = self._in_force()
+        return reloads
+
+    def _in_force(self) -> _InForce:
+        checkers = self._policies.checkers()
+        guards = {
+            (model, policy): _guard(loaded, checker)
+            for model, loaded in self._models.items()
+            for policy, checker in checkers.items()
+        }
+        return _InForce(self._policies.infos(), checkers, guards)
+
     async def check(self, prompt: str, policy: str) -> Checked:
-        return await asyncio.wrap_future(self._checks.submit(self._checkers[policy], prompt))
+        return await self._checked(prompt, self._now.checkers[policy])
+
+    async def _checked(self, prompt: str, checker: Checker) -> Checked:
+        return await asyncio.wrap_future(self._checks.submit(checker, prompt))
 
     async def generate(
         self, request: Request, model: str, policy: str
     ) -> AsyncIterator[Checked | Stepped | Drawn]:
-        guard = self._guards[model, policy]
+        now = self._now  # one policy for all of the request
+        guard = now.guards[model, policy]
         check_request(request)
         guard.pipeline.check_size(request.width, request.height)
         job: Job[Stepped | Drawn] = self._worker.reserve()
         try:
-            checked = await self.check(request.prompt, policy)
+            checked = await self._checked(request.prompt, now.checkers[policy])
             yield checked
             if checked.decision.action is Action.BLOCK:
                 yield _blocked(request, checked)
@@ -102,6 +136,7 @@ class LocalEngine:
     async def close(self) -> None:
         await asyncio.to_thread(self._worker.close)
         await asyncio.to_thread(self._checks.close)
+        await asyncio.to_thread(self._reader.shutdown)
 
 
 def _draw(guard: Guard, request: Request, checked: Checked, job: Job[Stepped | Drawn]) -> None:
@@ -151,15 +186,6 @@ def _png(image: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _checkers(settings: Settings) -> dict[str, Checker]:
-    policies = [load_policy(path) for path in settings.policies or (None,)]
-    names = [p.name for p in policies]
-    if len(set(names)) < len(names):
-        raise SettingsError("policies: two policies have the same name")
-    scorer = ToxicityClassifier.load() if any(p.uses_classifier for p in policies) else None
-    return {p.name: Checker(p, scorer if p.uses_classifier else None) for p in policies}
-
-
 def _load(path: str, fallback: bool, settings: Settings) -> _Model:
     dtype = getattr(torch, settings.dtype)
     pipe, folder = load_pipeline(path, device=settings.device, dtype=dtype)
@@ -178,16 +204,6 @@ def _guard(model: _Model, checker: Checker) -> Guard:
         model.pipe, checker, manifest=model.manifest, reader=reader, lock=model.lock
     )
     return Guard(checker, pipeline, model.manifest)
-
-
-def _policy_info(policy: Policy, default: bool) -> PolicyInfo:
-    return PolicyInfo(
-        name=policy.name,
-        default=default,
-        version=policy.version,
-        digest=policy.digest,
-        categories=tuple(policy.categories),
-    )
 
 
 def _model_info(name: str, model: _Model, default: bool) -> ModelInfo:

@@ -19,7 +19,7 @@ from prometheus_client import (
 
 from guard.timing import STAGES
 from guard.types import Decision, Rung, Verification
-from server.engine import Engine, Load
+from server.engine import Engine, Load, PolicyInfo, Reload
 
 __all__ = ["Metrics", "MetricsServer"]
 
@@ -62,6 +62,16 @@ class Metrics:
             "model", "The models.", "model", "pipeline", "denoiser", "manifest_digest"
         )
         self._policies = self._info("policy", "The policies.", "policy", "version", "digest")
+        self._in_force: dict[str, tuple[str, str, str]] = {}
+        self._reloads = self._counter("policy_reloads", "Edits of policies, by result.", "result")
+        for result in ("success", "failure"):
+            self._reloads.labels(result)
+        self._loaded = self._gauge(
+            "policy_loaded_timestamp_seconds", "When the policy in force was loaded.", "policy"
+        )
+        self._refused = self._gauge(
+            "policy_edit_refused", "1 while the last edit of a policy is not in force.", "policy"
+        )
 
     def describe(self, engine: Engine) -> None:
         """Fill in what does not change, and follow the engine's load."""
@@ -70,11 +80,28 @@ class Metrics:
             self._models.labels(
                 model.name, model.pipeline, model.denoiser, model.manifest_digest
             ).set(1)
-        for policy in engine.policies.values():
-            self._policies.labels(policy.name, policy.version, policy.digest).set(1)
+        self._describe_policies(engine.policies.values())
         self._follow("queue_depth", "Requests that wait for a model.", engine, lambda x: x.queued)
         self._follow("queue_limit", "Requests that may wait.", engine, lambda x: x.queue_limit)
         self._follow("in_flight", "Requests being drawn.", engine, lambda x: x.in_flight)
+
+    def reloaded(self, reloads: Iterable[Reload], engine: Engine) -> None:
+        """Count what came of edits, and tell the policies that are in force now."""
+        for reload in reloads:
+            self._reloads.labels("failure" if reload.error else "success").inc()
+        self._describe_policies(engine.policies.values())
+
+    def _describe_policies(self, policies: Iterable[PolicyInfo]) -> None:
+        for policy in policies:
+            self._categories |= frozenset(policy.categories)
+            labels = (policy.name, policy.version, policy.digest)
+            self._policies.labels(*labels).set(1)
+            before = self._in_force.get(policy.name)
+            if before is not None and before != labels:
+                self._policies.remove(*before)
+            self._in_force[policy.name] = labels
+            self._loaded.labels(policy.name).set(policy.loaded)
+            self._refused.labels(policy.name).set(bool(policy.error))
 
     def decided(self, decision: Decision) -> None:
         """Count a decision and its findings."""
@@ -105,6 +132,9 @@ class Metrics:
 
     def _info(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"inkguard_{name}_info", f"{text} Always 1.", labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"inkguard_{name}", text, labels, registry=self.registry)
 
     def _follow(self, name: str, text: str, engine: Engine, value: Callable[[Load], int]) -> None:
         gauge = Gauge(f"inkguard_{name}", text, registry=self.registry)

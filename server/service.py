@@ -13,7 +13,6 @@ from importlib.metadata import version
 from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from guard.errors import InvalidInput
 from guard.types import Decision, Method, Request
@@ -58,7 +57,7 @@ class GuardService:
                 decision=checked.decision,
                 outcome="checked",
                 prompt_length=len(message.prompt),
-                policy_digest=self._engine.policies[policy].digest,
+                policy_digest=checked.decision.policy.digest,
                 timings=checked.timings,
             )
         )
@@ -89,17 +88,17 @@ class GuardService:
 
     async def get_status(self, _message: pb.GetStatusRequest, _call: Call) -> pb.GetStatusResponse:
         load = self._engine.load()
-        started, uptime = Timestamp(), Duration()
-        started.FromDatetime(datetime.datetime.fromtimestamp(self._started, datetime.UTC))
+        uptime = Duration()
         uptime.FromTimedelta(datetime.timedelta(seconds=time.time() - self._started))
         return pb.GetStatusResponse(
             version=version("inkguard"),
-            started=started,
+            started=convert.timestamp(self._started),
             uptime=uptime,
             queued=load.queued,
             queue_limit=load.queue_limit,
             in_flight=load.in_flight,
             accepting=self.accepting,
+            policies=[convert.policy_status_to_proto(i) for i in self._engine.policies.values()],
         )
 
     def _request(self, message: pb.GenerateImageRequest) -> Request:
@@ -191,7 +190,7 @@ class _Drawing:
             decision=decision,
             outcome=outcome,
             prompt_length=len(self._request.prompt),
-            policy_digest=engine.policies[self._policy].digest,
+            policy_digest=decision.policy.digest,
             model=self._model,
             manifest_digest=engine.models[self._model].manifest_digest or None,
             method=self._request.method,

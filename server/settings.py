@@ -99,6 +99,12 @@ class Settings(BaseSettings):
         default=(),
         description="Policy files; the first is the default. None: the policy that is shipped.",
     )
+    policy_poll_seconds: float | None = Field(
+        default=5.0,
+        ge=0.1,
+        le=3600,
+        description="How often the policies' files are looked at; null for never.",
+    )
     device: str = Field(default="cpu", description="The models' device, as torch names it.")
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
         default="float32", description="The models' number format."

@@ -26,7 +26,7 @@ Made by `make settings` from `server/settings.py`.
 is `INKGUARD_` and its name in capitals, with two underscores before the name of a part
 (`INKGUARD_TLS__KEY`); lists are JSON there, and `null` is null. A name that is not known is an error in the file; unknown
 variables are ignored, since Kubernetes makes some of its own. Settings do not change while the server
-runs.
+runs; policies do (SERVER.md).
 
 ```yaml
 listen: 0.0.0.0:50051

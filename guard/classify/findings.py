@@ -6,13 +6,16 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from guard.classify.wordlist import Entry, Match, Matching
+from guard.classify.wordlist import Entry, Matching
 from guard.errors import ClassifierError
 from guard.extract import readings
+from guard.policy.decide import Ruled, ruled
 from guard.policy.model import Policy
+from guard.policy.patterns import Pattern
+from guard.policy.rules import Found, Kind
 from guard.types import Action, Finding, TextSpan
 
-__all__ = ["find"]
+__all__ = ["find", "look"]
 
 # Words that are glued together or reversed may hold a stem by chance.
 _MORE = 4
@@ -31,26 +34,43 @@ def find(
     another reading of the spans) or "detoxify". Raises `ClassifierError` for scores that cannot be
     those of these spans.
     """
-    found = [_of(prompt, m.start, m.end, m.entry) for m in _in_spans(policy, spans)]
-    found += _outside(policy, prompt, spans)
+    return tuple(seen.finding for seen in look(policy, prompt, spans, toxicity_scores))
+
+
+def look(
+    policy: Policy,
+    prompt: str,
+    spans: Sequence[TextSpan],
+    toxicity_scores: Sequence[Mapping[str, float]] | None,
+) -> list[Ruled]:
+    """As `find`, with what decided each finding's action."""
+    found = [*_in_spans(policy, prompt, spans), *_outside(policy, prompt, spans)]
     if toxicity_scores is not None:
         found += _scored(policy, spans, toxicity_scores)
     found += _read_otherwise(policy, prompt, spans)
-    unique: dict[tuple[int, int, str], Finding] = {}
-    for finding in found:
-        unique.setdefault((finding.start, finding.end, finding.rule), finding)
-    return tuple(sorted(unique.values(), key=lambda f: (f.start, f.end, f.source, f.rule)))
+    unique: dict[tuple[int, int, str], Found] = {}
+    for one in found:
+        unique.setdefault((one.finding.start, one.finding.end, one.finding.rule), one)
+    everything = ruled(policy, prompt, list(unique.values()))
+    return sorted(
+        everything,
+        key=lambda r: (r.finding.start, r.finding.end, r.finding.source, r.finding.rule),
+    )
 
 
 def _of(
+    policy: Policy,
     prompt: str,
-    start: int,
-    end: int,
-    entry: Entry,
-    action: Action | None = None,
+    place: tuple[int, int],
+    entry: Entry | Pattern,
+    kind: Kind,
+    *,
+    reading: str = "plain",
+    cap: Action | None = None,
     source: str = "wordlist",
-) -> Finding:
-    return Finding(
+) -> Found:
+    start, end = place
+    finding = Finding(
         start=start,
         end=end,
         text=prompt[start:end],
@@ -59,16 +79,31 @@ def _of(
         category=entry.category,
         severity=entry.severity,
         score=1.0,
-        action=entry.action if action is None else action,
+        action=entry.action if cap is None else min(entry.action, cap),
     )
+    locale = policy.lists[entry.rule.partition("/")[0]].locale
+    return Found(finding=finding, kind=kind, locale=locale, reading=reading, cap=cap)
 
 
-def _in_spans(policy: Policy, spans: Sequence[TextSpan]) -> Iterator[Match]:
+def _in_spans(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Found]:
     for span in spans:
-        yield from policy.words.find(span.text, span.start)
+        for place, entry, reading in _matches(policy, span.text, span.start):
+            yield _of(policy, prompt, place, entry, Kind(span.cue), reading=reading)
 
 
-def _read_otherwise(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Finding]:
+def _matches(
+    policy: Policy, text: str, offset: int = 0
+) -> Iterator[tuple[tuple[int, int], Entry | Pattern, str]]:
+    """Terms and regular expressions in a text, and in which reading of it."""
+    for match in policy.words.find(text, offset):
+        yield (match.start, match.end), match.entry, match.reading
+    for pattern in policy.patterns:
+        for start, end in pattern.find(text):
+            if not policy.words.allows(text[start:end]):
+                yield (start + offset, end + offset), pattern, "pattern"
+
+
+def _read_otherwise(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Found]:
     """Terms that stand in pieces, or in reverse: one finding for the part in each span."""
     for reading in readings(prompt, spans):
         for match in policy.words.find(reading.text, exact=True):
@@ -76,8 +111,17 @@ def _read_otherwise(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> I
                 _length(reading.text[match.start : match.end]) > _length(match.entry.term) + _MORE
             ):
                 continue
-            for start, end in reading.parts(match.start, match.end, spans):
-                yield _of(prompt, start, end, match.entry, source=reading.kind)
+            for place in reading.parts(match.start, match.end, spans):
+                cue = next(s.cue for s in spans if s.start <= place[0] < s.end)
+                yield _of(
+                    policy,
+                    prompt,
+                    place,
+                    match.entry,
+                    Kind(cue),
+                    reading=match.reading,
+                    source=reading.kind,
+                )
 
 
 def _length(text: str) -> int:
@@ -85,25 +129,24 @@ def _length(text: str) -> int:
     return sum(char.isalnum() for char, _ in groupby(text))
 
 
-def _outside(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Finding]:
+def _outside(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Found]:
     """Matches that no span holds: capped, but for rules that match everywhere."""
     cap = policy.whole_prompt.strictest
-    checks = policy.whole_prompt.check and cap is not Action.ALLOW
-    if not checks and not any(rule.everywhere for rule in policy.rules):
+    named = any(Kind.OUTSIDE in rule.when.kinds for rule in policy.rules)
+    checks = policy.whole_prompt.check and (cap is not Action.ALLOW or named)
+    if not checks and not any(rule.everywhere for rule in policy.lists.values()):
         return
-    for match in policy.words.find(prompt):
-        if any(s.start <= match.start and match.end <= s.end for s in spans):
+    for place, entry, reading in _matches(policy, prompt):
+        if any(s.start <= place[0] and place[1] <= s.end for s in spans):
             continue
-        if match.entry.everywhere:
-            yield _of(prompt, match.start, match.end, match.entry)
-        elif checks:
-            action = min(match.entry.action, cap)
-            yield _of(prompt, match.start, match.end, match.entry, action)
+        if entry.everywhere or checks:
+            most = None if entry.everywhere else cap
+            yield _of(policy, prompt, place, entry, Kind.OUTSIDE, reading=reading, cap=most)
 
 
 def _scored(
     policy: Policy, spans: Sequence[TextSpan], toxicity_scores: Sequence[Mapping[str, float]]
-) -> Iterator[Finding]:
+) -> Iterator[Found]:
     if len(toxicity_scores) != len(spans):
         raise ClassifierError(f"{len(toxicity_scores)} scores for {len(spans)} spans")
     for span, scores in zip(spans, toxicity_scores, strict=True):
@@ -115,7 +158,7 @@ def _scored(
             if not math.isfinite(score) or not 0 <= score <= 1:
                 raise ClassifierError(f"the score for {label} is not a number from 0 to 1")
             if score >= threshold.minimum and not policy.words.allows(span.text):
-                yield Finding(
+                finding = Finding(
                     start=span.start,
                     end=span.end,
                     text=span.text,
@@ -126,3 +169,4 @@ def _scored(
                     score=score,
                     action=threshold.action,
                 )
+                yield Found(finding=finding, kind=Kind(span.cue), reading="classifier")

@@ -17,6 +17,8 @@ __all__ = ["Nearly"]
 
 _SHORTEST_HEARD, _SHORTEST_SWAPPED, _SHORTEST_MISSPELLED, _SHORTEST_CHANGED = 3, 4, 5, 7
 _SHORTEST_SKETCHED = 6
+_SHORTEST_HEARD_SURE = 5  # sounds: of a term that says that misspellings do not count
+_SHORTEST_SURE = 6  # two letters of a term this long do not change places by chance
 _LONGEST = 20
 _SUFFIXES = ("s", "z", "es", "ed", "d", "er", "ers", "a", "as", "az", "in", "ing", "y")
 
@@ -26,20 +28,22 @@ class Nearly:
 
     def __init__(self, words: Iterable[tuple[str, Entry]]) -> None:
         self._entries: dict[str, list[Entry]] = {}
-        self._sounds: dict[str, list[str]] = {}
+        self._loose: set[str] = set()  # terms that say that misspellings count
+        self._sounds: dict[str, set[str]] = {}
         self._sketches: dict[str, list[str]] = {}
         self._slips = SymSpell(max_dictionary_edit_distance=1, prefix_length=7)
         for word, entry in words:
-            if not entry.misspelled or not word.isalpha():
+            if not word.isalpha():
                 continue
-            if word not in self._entries:
-                key = sound(word)
-                if len(key) >= _SHORTEST_HEARD:
-                    self._sounds.setdefault(key, []).append(word)
+            key = sound(word)
+            if len(key) >= (_SHORTEST_HEARD if entry.misspelled else _SHORTEST_HEARD_SURE):
+                self._sounds.setdefault(key, set()).add(word)
+            if entry.misspelled and word not in self._loose:
+                self._loose.add(word)
                 if len(word) >= _SHORTEST_SKETCHED and (coarse := sketch(key)):
                     self._sketches.setdefault(coarse, []).append(word)
-                if len(word) >= _SHORTEST_SWAPPED:
-                    self._slips.create_dictionary_entry(word, 1)
+            if len(word) >= (_SHORTEST_SWAPPED if entry.misspelled else _SHORTEST_SURE):
+                self._slips.create_dictionary_entry(word, 1)
             self._entries.setdefault(word, []).append(entry)
 
     def find(self, word: str) -> Iterator[tuple[Entry, str]]:
@@ -63,7 +67,7 @@ class Nearly:
             stem = word.removesuffix(suffix)
             if stem == word or len(stem) < _SHORTEST_HEARD:
                 continue
-            if stem in self._entries:
+            if stem in self._loose:
                 found.add(stem)
             elif stem not in english_words():
                 found.update(self._sounds.get(sound(stem), ()))
@@ -76,9 +80,13 @@ class Nearly:
             term = found.term
             if term[0] != word[0]:
                 continue
-            if len(term) == len(word):
-                swapped = sorted(term) == sorted(word)
-                if swapped or (len(term) >= _SHORTEST_CHANGED and term[-1] == word[-1]):
+            swapped = len(term) == len(word) and sorted(term) == sorted(word)
+            if swapped:
+                yield term
+            elif term not in self._loose:
+                continue
+            elif len(term) == len(word):
+                if len(term) >= _SHORTEST_CHANGED and term[-1] == word[-1]:
                     yield term
             elif min(len(term), len(word)) >= _SHORTEST_MISSPELLED:
                 yield term

@@ -12,6 +12,7 @@ import re
 __all__ = ["sketch", "sound"]
 
 _VOWELS = (
+    *(("qq", "gg"), ("oa", "O"), ("ay", "A"), ("ai", "A"), ("aw", "o"), ("au", "o")),
     *(("ee", "i"), ("ea", "i"), ("ie", "i"), ("ei", "i"), ("iy", "i")),
     *(("oo", "u"), ("ou", "u"), ("uh", "u"), ("uw", "u")),
 )
@@ -23,6 +24,8 @@ _SILENT = (("kn", "n"), ("gn", "n"))
 _ENDINGS = ("er", "ah", "or", "re", "eh")
 _DOUBLED = re.compile(r"(.)\1+")
 _SOFT_C, _HARD_C = re.compile("c(?=[eiy])"), re.compile("c(?!h)")
+_LONG = re.compile("([aou])([b-df-hj-np-tv-z])e$")  # "rape" has not the vowel of "rap"
+_LATIN_V = re.compile("(?<=[b-df-hj-np-tv-z])v(?=[b-df-hj-np-tv-z])")
 _VOWEL_Y = re.compile("(?<=[a-z])y(?![aeiou])")
 
 
@@ -30,6 +33,7 @@ def sound(word: str) -> str:
     """The key of a folded word of Latin letters."""
     if word.endswith("ey"):
         word = word[:-2] + "i"
+    word = _LATIN_V.sub("u", _LONG.sub(_lengthen, word))
     word = _DOUBLED.sub(r"\1", _replaced(word, _VOWELS))
     word = _replaced(word, _CONSONANTS)
     if "c" in word:
@@ -44,6 +48,10 @@ def sound(word: str) -> str:
     return _DOUBLED.sub(r"\1", word)
 
 
+def _lengthen(match: re.Match[str]) -> str:
+    return match[1].upper() + match[2]
+
+
 def _replaced(word: str, pairs: tuple[tuple[str, str], ...]) -> str:
     for old, new in pairs:
         if old in word:
@@ -51,7 +59,7 @@ def _replaced(word: str, pairs: tuple[tuple[str, str], ...]) -> str:
     return word
 
 
-_ANY_VOWEL = re.compile(r"[aeiou]+[hw]?|(?<=[a-z])[hw]$")
+_ANY_VOWEL = re.compile(r"[aeiouAOU]+[hw]?|(?<=[a-z])[hw]$")
 _DROPPED_R = re.compile(r"(?<=V)r(?![aeiouV])")
 _FEWEST_CONSONANTS = 4
 

@@ -22,7 +22,8 @@ class Matching(Enum):
 class Entry:
     """One term of a word list, and what its rule asks for. `rule` never holds the term.
 
-    With `misspelled`, words that are one edit away or sound the same count as well.
+    With `misspelled`, words that are one edit away or sound the same count as well; without it, only
+    long words that sound the same, or in which two neighbouring letters have changed places.
     """
 
     term: str = field(repr=False)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from guard.extract.view import view
-from guard.policy.model import Policy
+from guard.policy.choose import harmless, slots, spelled
+from guard.policy.model import Policy, Strategy, Use
 from guard.types import Action, Finding, TextSpan
 
 __all__ = ["donor_prompt"]
 
-_CHUNK = re.compile(r"\S+")
 _SEAM = "\0"
-_LEET = frozenset("@$€£")
-_LEET_INNER = frozenset("!|+")  # punctuation, but for where a word goes on after it
+_Range = tuple[int, int]
 
 
 def donor_prompt(
@@ -27,58 +23,76 @@ def donor_prompt(
     *,
     whole_spans: bool = False,
 ) -> str:
-    """`prompt` with each text that is to be substituted replaced by harmless text of its shape.
+    """`prompt` with each text that is to be substituted replaced by harmless text.
 
-    Replacements keep the length, where the policy has a word of that length, and the case. Where
-    only the classifier objects to a span, or with `whole_spans` anything does, all words of the
-    span are replaced. Deterministic; the caller checks the result again.
+    The policy's strategy for the strictest finding's category says how. Where only the classifier
+    objects to a span, or with `whole_spans` anything does, all words of the span are replaced, and
+    always where it is to be left blank. Deterministic; the caller checks the result again.
     """
     bad = [f for f in findings if f.action >= Action.SUBSTITUTE]
     whole = [f for f in bad if f.source not in ("detoxify", "joined")]
     ranges = [(f.start, f.end) for f in whole]
-    pieces = _in_pieces(policy, prompt, [f for f in bad if f.source == "joined"])
     for span in spans:
         inside = [f for f in bad if f.start < span.end and span.start < f.end]
         words = [f for f in inside if f.source != "detoxify"]
-        if inside and (whole_spans or not words):
+        blank = any(_strategy(policy, [f]).use is Use.BLANK for f in inside)
+        if inside and (whole_spans or blank or not words):
             ranges.append((span.start, span.end))
     merged = _merged(ranges)
-    new = {r: _harmless(policy, prompt[slice(*r)]) for r in merged}
-    for piece, text in pieces.items():
+    new = {(a, b): _replaced(policy, prompt[a:b], _within(bad, a, b)) for a, b in merged}
+    for piece, text in _in_pieces(policy, prompt, [f for f in bad if f.source == "joined"]).items():
         if not any(start < piece[1] and piece[0] < end for start, end in merged):
             new[piece] = text
     out: list[str] = []
     at = 0
     for start, end in sorted(new):
+        # Nothing between two spaces leaves one of them.
+        gap = not new[start, end] and prompt[start - 1 : start] == prompt[end : end + 1] == " "
         out += (prompt[at:start], new[start, end])
-        at = end
+        at = end + gap
     return "".join((*out, prompt[at:]))
 
 
-def _in_pieces(
-    policy: Policy, prompt: str, findings: Iterable[Finding]
-) -> dict[tuple[int, int], str]:
+def _within(findings: Iterable[Finding], start: int, end: int) -> list[Finding]:
+    return [f for f in findings if f.start < end and start < f.end]
+
+
+def _strategy(policy: Policy, findings: Sequence[Finding]) -> Strategy:
+    # What is there as it stands says more than what may be read into it.
+    worst = max(findings, key=lambda f: (f.source == "wordlist", f.action, f.severity))
+    return policy.replacements.strategy_for(worst.category)
+
+
+def _replaced(policy: Policy, text: str, findings: Sequence[Finding]) -> str:
+    return harmless(policy.replacements, _strategy(policy, findings), text)
+
+
+def _in_pieces(policy: Policy, prompt: str, findings: Sequence[Finding]) -> dict[_Range, str]:
     """Per piece of a term its part of one harmless word, which is laid over all of its pieces."""
     seen = view(prompt)
-    terms: dict[str, set[tuple[int, int]]] = {}
+    terms: dict[str, list[Finding]] = {}
     for f in findings:
-        terms.setdefault(f.rule, set()).add((f.start, f.end))
-    new: dict[tuple[int, int], str] = {}
-    for places in terms.values():
-        free = [p for p in sorted(places) if not any(p[0] < e and s < p[1] for s, e in new)]
+        terms.setdefault(f.rule, []).append(f)
+    new: dict[_Range, str] = {}
+    for own in terms.values():
+        strategy = _strategy(policy, own)
+        places = sorted({(f.start, f.end) for f in own})
+        free = [p for p in places if not any(p[0] < e and s < p[1] for s, e in new)]
         for row in _rows(free, max(policy.replacements.words)):
             old = [seen.drawn(*place) for place in row]
             text = _SEAM.join(old)
-            laid = _spelled(policy, text).split(_SEAM) if _slots(text) else []
+            laid: list[str] = []
+            if slots(text):
+                laid = spelled(policy.replacements, strategy, text).split(_SEAM)
             if len(laid) != len(row):
-                laid = [_harmless(policy, piece) for piece in old]
+                laid = [harmless(policy.replacements, strategy, piece) for piece in old]
             new |= zip(row, laid, strict=True)
     return new
 
 
-def _rows(places: Iterable[tuple[int, int]], longest: int) -> Iterator[list[tuple[int, int]]]:
+def _rows(places: Iterable[_Range], longest: int) -> Iterator[list[_Range]]:
     """Neighbours that together are no longer than the longest word."""
-    row: list[tuple[int, int]] = []
+    row: list[_Range] = []
     for place in places:
         if row and sum(end - start for start, end in (*row, place)) > longest:
             yield row
@@ -88,82 +102,11 @@ def _rows(places: Iterable[tuple[int, int]], longest: int) -> Iterator[list[tupl
         yield row
 
 
-def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
+def _merged(ranges: Iterable[_Range]) -> list[_Range]:
+    merged: list[_Range] = []
     for start, end in sorted(ranges):
         if merged and start < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((start, end))
     return merged
-
-
-def _harmless(policy: Policy, text: str) -> str:
-    # Marks and invisible characters decorate the old letters; the new ones do without.
-    text = "".join(
-        c for c in text if c.isspace() or unicodedata.category(c) not in ("Mn", "Me", "Cf", "Cc")
-    )
-    chunks = [m[0] for m in _CHUNK.finditer(text)]
-    lengths = [len(_slots(chunk)) for chunk in chunks]
-    if not any(lengths):
-        return policy.replacements.words[min(policy.replacements.words)][0]
-    if len(chunks) > 1 and max(lengths) == 1:
-        return _spelled(policy, text)
-    phrases = policy.replacements.phrases.get(tuple(lengths), ())
-    if len(chunks) > 1 and phrases:
-        new = iter(_pick(phrases, text).split())
-        return _CHUNK.sub(lambda m: _laid(next(new), m[0]), text)
-    return _CHUNK.sub(lambda m: _spelled(policy, m[0]) if _slots(m[0]) else m[0], text)
-
-
-def _slots(text: str) -> list[int]:
-    """Where letters stand, or what is read as letters."""
-    return [
-        i
-        for i, c in enumerate(text)
-        if c.isalnum()
-        or c in _LEET
-        or (c in _LEET_INNER and text[i + 1 : i + 2].isalnum())
-        or unicodedata.category(c) == "So"
-    ]
-
-
-def _spelled(policy: Policy, text: str) -> str:
-    """A word in place of the letters of `text`."""
-    words = policy.replacements.words
-    length = len(_slots(text))
-    nearest = min(words, key=lambda n: (abs(n - length), n))
-    return _laid(_pick(words[nearest], text), text)
-
-
-def _laid(new: str, text: str) -> str:
-    """`new` laid into the letters of `text`, whose separators stay: "I-D-I-O-T" to "A-P-P-L-E"."""
-    slots = _slots(text)
-    new = _styled(new, "".join(text[i] for i in slots))
-    if len(new) != len(slots):
-        return text[: slots[0]] + new + text[slots[-1] + 1 :]
-    laid = list(text)
-    for i, char in zip(slots, new, strict=True):
-        laid[i] = char
-    return "".join(laid)
-
-
-def _pick(choices: Sequence[str], old: str) -> str:
-    """The same for the same text, whatever its case, in every process."""
-    key = old.casefold().encode("utf-8", "surrogatepass")
-    return choices[zlib.crc32(key) % len(choices)]
-
-
-def _styled(new: str, old: str) -> str:
-    """`new` in the case of `old`: upper, lower, title, or letter by letter."""
-    cased = [c for c in old if c.isupper() or c.islower()]
-    upper = sum(c.isupper() for c in cased)
-    if not cased or upper == len(cased):
-        return new.upper()
-    if upper == 0:
-        return new.lower()
-    if upper == 1 and cased[0].isupper():
-        return new.capitalize()
-    if len(new) != len(old):
-        return new.upper()
-    return "".join(c.lower() if o.islower() else c.upper() for c, o in zip(new, old, strict=True))

@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
+import enum
 import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
-from guard.classify.normalize import fold
-from guard.classify.wordlist import Entry, Matching, WordLists
+from guard.classify.wordlist import WordLists
 from guard.errors import PolicyError
-from guard.policy.model import Extraction, Policy, Replacements, Rule, Threshold, WholePrompt
+from guard.policy import sections
+from guard.policy.external import FORMATS, read_rows
+from guard.policy.lists import Lists
+from guard.policy.model import Extraction, Mode, OnError, Policy, Threshold, WholePrompt
 from guard.policy.nodes import Node, parse
-from guard.types import Action, Severity
+from guard.policy.replacements import ReplacementsDraft
+from guard.policy.terms import Rank, Replaced
 
-__all__ = ["default_policy_path", "load_policy"]
+__all__ = [
+    "API_VERSION",
+    "Loaded",
+    "content_digest",
+    "default_policy_path",
+    "load_policy",
+    "read_policy",
+]
 
-_REQUIRED = frozenset(("name", "version", "categories", "wordlists", "replacements"))
+T = TypeVar("T")
+API_VERSION = "inkguard/v1"
+_DEFAULT = "default"
+_REQUIRED = frozenset(("apiVersion", "name", "version"))
+_ONCE = ("categories", "wordlists", "replacements")
 _OPTIONAL = frozenset(
     (
+        *_ONCE,
         "allow",
         "compound_parts",
         "detoxify",
+        "exceptions",
+        "extends",
         "extraction",
+        "lint",
+        "match",
+        "mode",
         "on_error",
+        "rules",
+        "tests",
         "verify",
         "whole_prompt",
     )
 )
+
+
+class _Match(enum.Enum):
+    FIRST = "first"
+    STRICTEST = "strictest"
 
 
 def default_policy_path() -> Path:
@@ -37,182 +67,207 @@ def default_policy_path() -> Path:
     return installed if installed.is_file() else package.parent / "policies" / "default.yaml"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A policy, and what its authors' tools ask of it.
+
+    `places` says where each term and expression stands (file:line:column, by its id); `chain` are
+    the policy files, the outermost first; `replaced` are terms that stand twice.
+    """
+
+    policy: Policy
+    places: Mapping[str, str]
+    chain: tuple[Path, ...]
+    replaced: tuple[Replaced, ...]
+
+
 def load_policy(path: Path | None = None) -> Policy:
     """The policy at `path`, or the default one.
 
     Raises `PolicyError`, whose message begins with file:line:column.
     """
-    return _Loader().load(default_policy_path() if path is None else Path(path))
+    return read_policy(path).policy
+
+
+def read_policy(path: Path | None = None, seen: dict[Path, str] | None = None) -> Loaded:
+    """As `load_policy`, with the places of its terms.
+
+    `seen` gets the digest of every file that was read, also where this raises; the empty string for
+    one that could not be.
+    """
+    loader = _Loader({} if seen is None else seen)
+    return loader.load(default_policy_path() if path is None else Path(path))
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 of what stands in a file now; the empty string where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    path: Path
+    root: Node
+    fields: Mapping[str, Node]
 
 
 @dataclass(slots=True)
 class _Loader:
-    """What one load has seen so far: bytes for the digest, terms for finding duplicates."""
+    """One load: the files read so far, and the bytes of all of them for the digest."""
 
+    _seen: dict[Path, str]
+    _files: list[Path] = field(default_factory=list)
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
-    _seen: dict[str, str] = field(default_factory=dict)
+    _lists: Lists = field(default_factory=Lists)
+    _categories: dict[str, str] = field(default_factory=dict)
+    _detoxify: dict[str, Threshold] = field(default_factory=dict)
+    _parts: list[str] = field(default_factory=list)
+    _replacements: ReplacementsDraft = field(default_factory=ReplacementsDraft)
 
-    def load(self, path: Path) -> Policy:
-        root = self._read(path, None)
-        fields = root.fields(required=_REQUIRED, optional=_OPTIONAL)
-        categories = {k.string(): v.string() for k, v in fields["categories"].items()}
-        rules: list[Rule] = []
-        entries: list[Entry] = []
-        for node in fields["wordlists"].list():
-            self._wordlist(self._read(path, node), categories, rules, entries)
-        allow = tuple(self._allow(path, fields["allow"])) if "allow" in fields else ()
-        parts = (
-            [n.string() for n in fields["compound_parts"].list()]
-            if ("compound_parts" in fields)
-            else []
-        )
-        words = WordLists(entries, allow=allow, compound_parts=parts)
-        replacements = _replacements(self._read(path, fields["replacements"]), words)
-        return Policy(
-            name=fields["name"].string(),
-            version=fields["version"].string(),
+    def load(self, path: Path) -> Loaded:
+        layers = self._layers(path, None, ())
+        top = layers[-1]
+        for key in _ONCE:
+            if not any(key in layer.fields for layer in layers):
+                top.root.fail(f"missing key: {key} (here, or in a policy that this one extends)")
+        for number, layer in enumerate(layers):
+            self._collect(number, layer)
+        table = self._lists.table
+        entries, allow = table.entries, table.allowed
+        words = WordLists(entries, allow=allow, compound_parts=self._parts)
+        places = {**table.places, **self._lists.pattern_places}
+        ids = sections.identifiers(self._lists.rules, self._detoxify, places)
+        locales = {rule.locale for rule in self._lists.rules.values() if rule.locale is not None}
+        outer_first = layers[::-1]
+        policy = Policy(
+            name=top.fields["name"].string(),
+            version=top.fields["version"].string(),
             digest=self._digest.hexdigest(),
-            categories=MappingProxyType(categories),
-            rules=tuple(rules),
-            detoxify=MappingProxyType(_thresholds(fields.get("detoxify"), categories)),
-            allow=allow,
-            replacements=replacements,
+            categories=MappingProxyType(self._categories),
+            lists=MappingProxyType(self._lists.rules),
+            detoxify=MappingProxyType(self._detoxify),
+            allow=tuple(allow),
+            replacements=self._replacements.finished(words, self._lists.patterns),
             entries=tuple(entries),
             words=words,
-            on_error=fields["on_error"].choice(Action) if "on_error" in fields else Action.BLOCK,
-            verify=fields["verify"].boolean() if "verify" in fields else True,
-            extraction=_extraction(fields.get("extraction")),
-            whole_prompt=_whole_prompt(fields.get("whole_prompt")),
+            patterns=tuple(self._lists.patterns),
+            compound_parts=tuple(self._parts),
+            rules=tuple(
+                rule
+                for node in _each(outer_first, "rules")
+                for rule in sections.rules(node, self._categories, locales)
+            ),
+            first=_last(layers, "match", _Match.FIRST, lambda n, _: n.choice(_Match))
+            is _Match.FIRST,
+            exceptions=tuple(
+                exception
+                for node in _each(outer_first, "exceptions")
+                for exception in sections.exceptions(node, ids)
+            ),
+            mode=_last(layers, "mode", Mode.ENFORCE, lambda n, _: n.choice(Mode)),
+            on_error=_last(layers, "on_error", OnError(), sections.on_error),
+            verify=_last(layers, "verify", True, lambda n, _: n.boolean()),
+            extraction=_last(layers, "extraction", Extraction(), sections.extraction),
+            whole_prompt=_last(layers, "whole_prompt", WholePrompt(), sections.whole_prompt),
+            tests=tuple(sections.tests(top.fields["tests"], self._categories, ids))
+            if "tests" in top.fields
+            else (),
+            may_hit=frozenset(
+                word for node in _each(layers, "lint") for word in sections.may_hit(node)
+            ),
+            files=tuple(self._files),
+        )
+        return Loaded(
+            policy=policy,
+            places=MappingProxyType(places),
+            chain=tuple(layer.path for layer in outer_first),
+            replaced=tuple(table.replaced),
         )
 
-    def _read(self, base: Path, node: Node | None) -> Node:
-        path = base if node is None else base.parent / node.string()
+    def _layers(self, path: Path, named: Node | None, inner: tuple[Path, ...]) -> list[_Layer]:
+        """The policy files, from the one that extends no other to the one that was asked for."""
+        resolved = path.resolve()
+        if named is not None and resolved in inner:
+            named.fail("this policy extends itself")
+        root = parse(path, self._read(path, named))
+        fields = root.fields(required=_REQUIRED, optional=_OPTIONAL)
+        if fields["apiVersion"].scalar() != API_VERSION:
+            fields["apiVersion"].fail(f"expected {API_VERSION}")
+        base: list[_Layer] = []
+        if "extends" in fields:
+            node = fields["extends"]
+            name = node.string()
+            below = default_policy_path() if name == _DEFAULT else path.parent / name
+            base = self._layers(below, node, (*inner, resolved))
+        return [*base, _Layer(path, root, fields)]
+
+    def _collect(self, number: int, layer: _Layer) -> None:
+        fields, path = layer.fields, layer.path
+        if "categories" in fields:
+            self._categories |= {k.string(): v.string() for k, v in fields["categories"].items()}
+        for node in fields["wordlists"].list() if "wordlists" in fields else ():
+            self._wordlist(node, path, number)
+        for node in fields["allow"].one_or_more() if "allow" in fields else ():
+            self._allow(node, path, number)
+        if "compound_parts" in fields:
+            self._parts += (n.string() for n in fields["compound_parts"].list())
+        if "detoxify" in fields:
+            sections.thresholds(fields["detoxify"], self._detoxify, self._categories)
+        if "replacements" in fields:
+            node = fields["replacements"]
+            root = node if node.is_mapping else parse(*self._named(path, node))
+            self._replacements.take(root, self._categories)
+
+    def _wordlist(self, node: Node, path: Path, number: int) -> None:
+        """A file of the policy's own format, one in place, or an organisation's list."""
+        if node.is_scalar:
+            self._lists.take(parse(*self._named(path, node)), self._categories, number)
+        elif node.is_mapping and any(key.scalar() == "file" for key, _ in node.items()):
+            file = next(value for key, value in node.items() if key.scalar() == "file")
+            self._lists.take_external(node, *self._named(path, file), self._categories, number)
+        else:
+            self._lists.take(node, self._categories, number)
+
+    def _allow(self, node: Node, path: Path, number: int) -> None:
+        file, data = self._named(path, node)
+        table = self._lists.table
+        if file.suffix in FORMATS:
+            for row in read_rows(file, data):
+                table.add(row.term, None, row.place, (number, Rank.ORGANISATION))
+            return
+        for _, terms in parse(file, data).items():
+            for term in terms.list():
+                table.add(term.string(), None, term.place, (number, Rank.OWN))
+
+    def _named(self, base: Path, node: Node) -> tuple[Path, bytes]:
+        path = base.parent / node.string()
+        return path, self._read(path, node)
+
+    def _read(self, path: Path, named: Node | None) -> bytes:
+        self._seen[path] = ""
         try:
             data = path.read_bytes()
         except OSError as error:
             problem = error.strerror or "cannot be read"
-            if node is not None:
-                node.fail(f"the file named here cannot be read: {problem}")
+            if named is not None:
+                named.fail(f"the file named here cannot be read: {problem}")
             raise PolicyError(f"{path}:1:1: the file cannot be read: {problem}") from None
+        self._files.append(path)
+        self._seen[path] = hashlib.sha256(data).hexdigest()
         # The length sets files apart: moving a line between two of them is another policy.
         self._digest.update(len(data).to_bytes(8, "big") + data)
-        return parse(path, data)
-
-    def _wordlist(
-        self, root: Node, categories: dict[str, str], rules: list[Rule], entries: list[Entry]
-    ) -> None:
-        fields = root.fields(required=frozenset(("category", "rules")), optional=frozenset())
-        category = _category(fields["category"], categories)
-        for key, node in fields["rules"].items():
-            name = f"{category}.{key.string()}"
-            if any(rule.name == name for rule in rules):
-                key.fail("another word list has a rule of this name")
-            parts = node.fields(
-                required=frozenset(("severity", "action")),
-                optional=frozenset(("everywhere", *(m.value for m in Matching))),
-            )
-            rule = Rule(
-                name=name,
-                category=category,
-                severity=parts["severity"].choice(Severity),
-                action=parts["action"].choice(Action),
-                everywhere=parts["everywhere"].boolean() if "everywhere" in parts else False,
-            )
-            rules.append(rule)
-            terms = [(m, t) for m in Matching if m.value in parts for t in parts[m.value].list()]
-            if not terms:
-                node.fail("a rule needs terms")
-            entries += (
-                Entry(
-                    term=self._term(term),
-                    rule=f"{name}/{number}",
-                    category=category,
-                    severity=rule.severity,
-                    action=rule.action,
-                    matching=matching,
-                    everywhere=rule.everywhere,
-                )
-                for number, (matching, term) in enumerate(terms, 1)
-            )
-
-    def _allow(self, base: Path, node: Node) -> list[str]:
-        return [
-            self._term(term) for _, terms in self._read(base, node).items() for term in terms.list()
-        ]
-
-    def _term(self, node: Node) -> str:
-        term = node.string()
-        folded = " ".join("".join(c if c.isalnum() else " " for c in fold(term).text).split())
-        if not folded:
-            node.fail("a term needs a letter or digit")
-        if folded in self._seen:
-            node.fail(f"this term stands already at {self._seen[folded]}")
-        mark = node.raw.start_mark
-        self._seen[folded] = f"{node.file}:{mark.line + 1}:{mark.column + 1}"
-        return term
+        return data
 
 
-def _category(node: Node, categories: dict[str, str]) -> str:
-    category = node.string()
-    if category not in categories:
-        node.fail("the policy has no such category; it has: " + ", ".join(sorted(categories)))
-    return category
+def _each(layers: Iterable[_Layer], key: str) -> Iterator[Node]:
+    return (layer.fields[key] for layer in layers if key in layer.fields)
 
 
-def _thresholds(node: Node | None, categories: dict[str, str]) -> dict[str, Threshold]:
-    found: dict[str, Threshold] = {}
-    for label, value in node.items() if node else ():
-        fields = value.fields(
-            required=frozenset(("threshold", "category", "severity", "action")),
-            optional=frozenset(),
-        )
-        found[label.string()] = Threshold(
-            minimum=fields["threshold"].fraction(),
-            category=_category(fields["category"], categories),
-            severity=fields["severity"].choice(Severity),
-            action=fields["action"].choice(Action),
-        )
-    return found
-
-
-def _extraction(node: Node | None) -> Extraction:
-    known = frozenset(("quoted", "unquoted"))
-    fields = node.fields(required=frozenset(), optional=known) if node else {}
-    return Extraction(**{name: value.boolean() for name, value in fields.items()})
-
-
-def _whole_prompt(node: Node | None) -> WholePrompt:
-    if node is None:
-        return WholePrompt()
-    fields = node.fields(required=frozenset(("check", "strictest")), optional=frozenset())
-    return WholePrompt(
-        check=fields["check"].boolean(), strictest=fields["strictest"].choice(Action)
-    )
-
-
-def _replacements(root: Node, words: WordLists) -> Replacements:
-    fields = root.fields(required=frozenset(("words", "phrases")), optional=frozenset())
-    by_length: dict[int, tuple[str, ...]] = {}
-    for key, node in fields["words"].items():
-        length = key.integer(1, 40)
-        by_length[length] = tuple(_harmless(n, (length,), words) for n in node.list())
-        if not by_length[length]:
-            node.fail("a length needs words")
-    if not by_length:
-        fields["words"].fail("expected words for at least one length")
-    by_shape: dict[tuple[int, ...], list[str]] = {}
-    for node in fields["phrases"].list():
-        shape = tuple(map(len, node.string().split()))
-        by_shape.setdefault(shape, []).append(_harmless(node, shape, words))
-    phrases = {shape: tuple(texts) for shape, texts in by_shape.items()}
-    return Replacements(words=MappingProxyType(by_length), phrases=MappingProxyType(phrases))
-
-
-def _harmless(node: Node, shape: tuple[int, ...], words: WordLists) -> str:
-    text = node.string()
-    parts = text.split()
-    if tuple(map(len, parts)) != shape or not all(p.isascii() and p.isalpha() for p in parts):
-        node.fail("expected letters a to z, of the length that this list is for")
-    if words.find(text):
-        node.fail("the policy's own word lists flag this replacement")
-    return text
+def _last(layers: Iterable[_Layer], key: str, value: T, read: Callable[[Node, T], T]) -> T:
+    """What the last layer says; `read` gets what the layers before it said."""
+    for node in _each(layers, key):
+        value = read(node, value)
+    return value

@@ -54,8 +54,12 @@ def test_not_found(word: str) -> None:
 
 
 def test_opting_out() -> None:
-    """A term that says so is found as it is spelled only."""
-    assert list(Nearly([("idiot", entry("idiot", misspelled=False))]).find("idito")) == []
+    """A term that says so is found as it is spelled, and if it is long, with two letters swapped."""
+    strict = Nearly((term, entry(term, misspelled=False)) for term in TERMS)
+    slips = ("idito", "bastid", "lozer", "dorkz", "bastrd")
+    assert not any(list(strict.find(word)) for word in slips)
+    assert [how for _, how in strict.find("bastrad")] == ["misspelled"]
+    assert [how for _, how in strict.find("wankah")] == ["sounds like"]
 
 
 def test_known_words() -> None:
@@ -66,6 +70,8 @@ def test_known_words() -> None:
 def test_keys() -> None:
     """Spellings of one pronunciation have one key; the coarse key needs consonants enough."""
     assert sound("phlox") == sound("flocks")
+    assert sound("rayp") == sound("rape") != sound("rap")
+    assert sound("bvmp") == sound("bump")
     assert sound("skool") == sound("scool")
     assert sketch(sound("bastard")) == sketch(sound("bustid"))
     assert sketch(sound("idiot")) == ""

@@ -155,7 +155,7 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     blocking = insults.replace("action: substitute", "action: block", 1)
     (folder / "wordlists" / "blocking.yaml").write_text(blocking, encoding="utf-8")
     strict = default.replace("name: default", "name: strict").replace(
-        "insult.yaml", "blocking.yaml"
+        "wordlists/insult.yaml", "wordlists/blocking.yaml"
     )
     (folder / "strict.yaml").write_text(strict, encoding="utf-8")
     return (default_policy_path(), folder / "strict.yaml", folder / "unread.yaml")
