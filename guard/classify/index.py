@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
 import ahocorasick
 
@@ -37,12 +38,20 @@ class Index:
             self._forms.setdefault(form.key, []).append(form)
             if form.entry is not None and form.single and len(form.key) > _SHORTEST_IN_COMPOUND:
                 self._forms.setdefault(form.key.lstrip(), [])  # also as the tail of a compound
+        for same in self._forms.values():
+            same[:] = [self._unless_a_term(form) for form in same]
         self._automaton = ahocorasick.Automaton()
         for key in self._forms:
             self._automaton.add_word(key, key)
         self._automaton.make_automaton()
         self._parts = frozenset(parts)
         self._glued: dict[str, bool] = {}
+
+    def _unless_a_term(self, form: Form) -> Form:
+        """An allowed term does not allow its plural where that is a term."""
+        if form.entry is None and form.single and any(self.whole(form.key[1:] + "s")):
+            return replace(form, rests=frozenset(("",)))
+        return form
 
     def hits(self, line: Line, *, exact: bool = False) -> Iterator[Hit]:
         """Terms, allowed terms, and words that contain a stem or are compounds; in no order.
@@ -87,7 +96,10 @@ class Index:
                 and after - start <= _LONGEST_COMPOUND
             )
             around = (start, *places)
-            if rest in form.rests or (compound and self._compound(line, around, form, exact)):
+            # An allowed term has its letters as often as they should be, in its plural too.
+            runs = [] if form.entry is not None else line.runs(end, after)
+            ends = rest in form.rests and max(runs, default=1) == 1
+            if ends or (compound and self._compound(line, around, form, exact)):
                 yield start, after, form
 
     def _compound(

@@ -1,4 +1,4 @@
-"""Words that are no English words but nearly a term: spelled as it sounds, or one slip away.
+"""Words that are no English words but nearly a term: it looks or sounds like one, or is one slip away.
 
 Edit distance is Damerau's, looked up in SymSpell's deletion index (package symspellpy).
 """
@@ -49,14 +49,25 @@ class Nearly:
     def find(self, word: str) -> Iterator[tuple[Entry, str]]:
         """The entries that a folded word, which is no English one, is nearly a term of.
 
-        Each comes with "sounds like" or "misspelled".
+        Each comes with "looks like", "sounds like" or "misspelled".
         """
         if not _SHORTEST_HEARD <= len(word) <= _LONGEST:
             return
+        for term in self._seen(word):
+            yield from ((entry, "looks like") for entry in self._entries[term])
         for term in self._heard(word):
             yield from ((entry, "sounds like") for entry in self._entries[term])
         for term in self._slipped(word):
             yield from ((entry, "misspelled") for entry in self._entries[term])
+
+    def _seen(self, word: str) -> set[str]:
+        """Terms that the word looks like with an l for an i, which capitals and folding make one."""
+        if len(word) < _SHORTEST_SWAPPED or "l" not in word:
+            return set()
+        places = [n for n, letter in enumerate(word) if letter == "l"]
+        looks = {word.replace("l", "i"), *(word[:n] + "i" + word[n + 1 :] for n in places)}
+        looks |= {look.removesuffix(suffix) for look in looks for suffix in _SUFFIXES}
+        return {look for look in looks if len(look) >= _SHORTEST_SWAPPED and look in self._entries}
 
     def _heard(self, word: str) -> set[str]:
         key = sound(word)

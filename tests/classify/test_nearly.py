@@ -38,6 +38,8 @@ NEARLY = Nearly((term, entry(term)) for term in TERMS)
         ("idiiot", "misspelled"),
         ("bastrad", "misspelled"),
         ("drok", "misspelled"),
+        ("ldiot", "looks like"),
+        ("ldlots", "looks like"),
     ],
 )
 def test_found(word: str, how: str) -> None:

@@ -123,6 +123,19 @@ def test_clean(text: str) -> None:
     assert LISTS.find(text) == []
 
 
+def test_a_plural_that_is_a_term_is_not_allowed() -> None:
+    """Unless it is allowed itself; and letters that are repeated are no plural either."""
+    terms = [entry("witch"), entry("mug"), entry("asinine")]
+    found = WordLists(terms, allow=["witche", "mugs", "asinin"], compound_parts=["s"]).find
+    assert not found("witche")
+    assert not found("mugs")
+    assert found("witches")
+    assert found("mug")
+    assert not found("asinins")
+    assert WordLists([entry("mug"), entry("less")], allow=["muggle"]).find("mugless")
+    assert WordLists([entry("dim"), entry("ass")], allow=["dima"]).find("dimass")
+
+
 @pytest.mark.parametrize("text", HARMLESS, ids=map(str, range(len(HARMLESS))))
 def test_default_lists_spare(text: str) -> None:
     """The default policy finds nothing in harmless words, in any case."""

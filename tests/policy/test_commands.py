@@ -292,9 +292,9 @@ def test_lint_never_found_and_regexes(author: Author) -> None:
     author.write(
         "words.yaml",
         "category: insult\nrules:\n  mild:\n    severity: mild\n    action: flag\n"
-        "    terms: [fools]\n    patterns: ['(fool|dolt){1,9}([a-z]{1,40}x){1,9}', 'essex']\n",
+        "    terms: [silly fools]\n    patterns: ['(fool|dolt){1,9}([a-z]{1,40}x){1,9}', 'essex']\n",
     )
-    author.write("allow.txt", "fool\n")
+    author.write("allow.txt", "silly fool\n")
     author.more("allow: allow.txt\n")
     found = {p.kind: p for p in lint(author)}
     text = "insult.mild/1 is never found: words of the allow-list cover it"
