@@ -32,9 +32,10 @@ __all__ = [
 class _Ordered(enum.Enum):
     """An enum of strings whose members compare in the order of their definition."""
 
-    @property
-    def rank(self) -> int:
-        return list(type(self)).index(self)
+    rank: int
+
+    def __init__(self, _: str) -> None:
+        self.rank = len(type(self).__members__)  # of those defined before
 
     def __lt__(self, other: Self) -> bool:
         return self.rank < other.rank

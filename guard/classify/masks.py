@@ -23,7 +23,10 @@ _FEWEST_LETTERS = 2
 
 
 def masked(text: str, index: Index) -> Iterator[tuple[int, int, Form]]:
-    """Terms of one word that fit what is left of a masked word of the folded `text`."""
+    """Terms of one word that fit what is left of a masked word of the folded `text`.
+
+    Of those of one category, the strictest: little is left to tell them apart by.
+    """
     known: dict[str, list[Form]] = {}
     for match in _WORD.finditer(text):
         start, word = match.start(), match[0]
@@ -49,16 +52,19 @@ def _fits(word: str, strong: bool, index: Index) -> Iterator[Form]:
         return
     if letters > _FEWEST_LETTERS and not _PAIR.search(word):
         return  # "M*A*S*H": stars between letters, not in place of them
-    found: dict[int, Form] = {}
+    found: dict[str, tuple[tuple[int, int], Form]] = {}  # the strictest of each category
     for pattern in dict.fromkeys(_patterns(word)):
         for suffix in _SUFFIXES:
             if pattern.endswith(suffix) and len(pattern) - len(suffix) > 2:
                 body = pattern[: len(pattern) - len(suffix)]
                 for key in _keys(body):
                     for form in index.like(" " + key):
-                        if suffix in form.rests and _meant(body, form, strong):
-                            found.setdefault(id(form.entry), form)
-    yield from found.values()
+                        if suffix in form.rests and form.entry and _meant(body, form, strong):
+                            entry = form.entry
+                            strict = (entry.action.rank, entry.severity.rank)
+                            if found.get(entry.category, ((-1, -1),))[0] < strict:
+                                found[entry.category] = strict, form
+    yield from (form for _, form in found.values())
 
 
 def _patterns(word: str) -> Iterator[str]:

@@ -26,6 +26,7 @@ from guard.classify.terms import Entry, Match, Matching
 __all__ = ["Entry", "Match", "Matching", "WordLists"]
 
 _SHORT = 3
+_MOST_UNKNOWN = 500  # words of one text that are no English ones; noise must not cost seconds
 Span = tuple[int, int]
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -106,11 +107,15 @@ class WordLists:
                 yield plain.span(start, end), form, how
 
     def _nearly_in(self, text: str, plain: Folded) -> Iterator[tuple[int, int, Entry, str]]:
-        known = english_words()
+        known, looked_up = english_words(), dict[str, list[tuple[Entry, str]]]()
         for match in _WORD.finditer(plain.text):
-            if match[0] in known:
+            word = match[0]
+            if word in known:
                 continue
-            for entry, how in self._nearly.find(match[0]):
+            if word not in looked_up:
+                enough = len(looked_up) >= _MOST_UNKNOWN
+                looked_up[word] = [] if enough else list(self._nearly.find(word))
+            for entry, how in looked_up[word]:
                 start, end = plain.span(*match.span())
                 if text[start:end].isascii():  # a foreign word in its own letters sounds otherwise
                     yield start, end, entry, how
