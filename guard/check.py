@@ -10,6 +10,7 @@ from pathlib import Path
 
 from guard.classify.cache import CachedScorer, Scorer
 from guard.classify.findings import find
+from guard.classify.scored import Scored, scored_texts
 from guard.classify.toxicity import ToxicityClassifier
 from guard.errors import ClassifierError, GuardError, InvalidInput
 from guard.extract import extract
@@ -97,9 +98,9 @@ class Checker:
         except _StageError:
             return self.policy.on_error.verify
 
-    def scores(self, spans: Sequence[TextSpan]) -> list[dict[str, float]] | None:
-        """The classifier's scores for each span; None for a checker without one."""
-        return None if self._scorer is None else self._scorer.scores([s.text for s in spans])
+    def scores(self, texts: Sequence[Scored]) -> list[dict[str, float]] | None:
+        """The classifier's scores for each text; None for a checker without one."""
+        return None if self._scorer is None else self._scorer.scores([t.text for t in texts])
 
     def _classify(self, prompts: Sequence[str], stages: Stages) -> list[_Checked]:
         keeps = self.policy.extraction.keeps
@@ -110,14 +111,16 @@ class Checker:
 
     def _judge(self, prompts: Sequence[tuple[str, tuple[TextSpan, ...]]]) -> list[_Checked]:
         """Findings and action for prompts with their spans, scored in one call of the classifier."""
-        texts = list(dict.fromkeys(span.text for _, row in prompts for span in row))
-        scores: Mapping[str, Mapping[str, float]] | None = None
+        scores: Mapping[str, Mapping[str, float]] = {}
+        read: list[list[Scored]] = []
         if self._scorer is not None:
+            read = [scored_texts(self.policy, prompt, row) for prompt, row in prompts]
+            texts = list(dict.fromkeys(text.text for row in read for text in row))
             with _stage("classifier"):
                 scores = dict(zip(texts, self._scorer.scores(texts), strict=True))
         checked = []
-        for prompt, row in prompts:
-            own = [scores[span.text] for span in row] if scores is not None else None
+        for number, (prompt, row) in enumerate(prompts):
+            own = [scores[text.text] for text in read[number]] if read else None
             with _stage("lists"):
                 findings = find(self.policy, prompt, row, own)
             checked.append(_Checked(row, findings, decide(self.policy, findings)))
@@ -134,6 +137,8 @@ class Checker:
                 for n, c in enumerate(checked)
                 if c.action is Action.SUBSTITUTE and n not in donors
             ]
+            if not wanted:
+                break
             tried = {n: self._donor(prompts[n], checked[n], whole_spans) for n in wanted}
             try:
                 again = self._classify(list(tried.values()), stages)
@@ -142,7 +147,7 @@ class Checker:
             donors |= {
                 n: donor
                 for (n, donor), verdict in zip(tried.items(), again, strict=True)
-                if _acceptable(verdict)
+                if _acceptable(verdict, checked[n])
             }
         return [self._decision(c, donors.get(n)) for n, c in enumerate(checked)]
 
@@ -186,17 +191,17 @@ class Checker:
         return replace(decision, action=Action.FLAG, donor_prompt=None, reason=reason)
 
 
-def _acceptable(donor: _Checked) -> bool:
-    """Whether a donor prompt may be drawn: nothing at all is found in the text to be drawn.
+def _acceptable(donor: _Checked, own: _Checked) -> bool:
+    """Whether a donor prompt may be drawn: nothing is found that is to be kept out of the picture.
 
-    What was merely flagged outside of the spans is unchanged scene text, which is not drawn.
+    What was merely flagged is unchanged: the scene, which is not drawn, and spans that the policy lets
+    be drawn. The new text adds no finding to those.
     """
-    if donor.action is Action.ALLOW:
-        return True
-    inside = any(
-        f.start < span.end and span.start < f.end for f in donor.findings for span in donor.spans
-    )
-    return donor.action is Action.FLAG and not inside
+    if donor.action > Action.FLAG:
+        return False
+    kept = {(f.rule, f.text) for f in own.findings if f.action is Action.FLAG}
+    inside = [f for f in donor.findings for s in donor.spans if f.start < s.end and s.start < f.end]
+    return all((f.rule, f.text) in kept for f in inside)
 
 
 def load_checker(policy: Path | Policy | None = None) -> Checker:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from guard.check import Checker
+from guard.check import Checker, load_checker
 from guard.errors import ClassifierError, InvalidInput
 from guard.limits import MAX_PROMPT
 from guard.policy.load import load_policy
@@ -107,3 +108,23 @@ def test_text_read_from_a_picture_is_judged_like_a_span(checker: Checker) -> Non
     assert checker.check_reading('ID"IOT IDIOT') is Action.SUBSTITUTE
     assert checker.check_reading("HELLO") is Action.ALLOW
     assert checker.check_reading("") is Action.ALLOW
+
+
+def test_a_span_that_is_only_flagged_stays(tmp_path: Path) -> None:
+    """It is drawn as the policy says, and does not keep the other one from being replaced."""
+    (tmp_path / "words.yaml").write_text(
+        "category: insult\nrules:\n"
+        "  bad: {severity: mild, action: substitute, terms: [idiot]}\n"
+        "  light: {severity: mild, action: flag, terms: [rascal]}\n"
+    )
+    (tmp_path / "policy.yaml").write_text(
+        "apiVersion: inkguard/v1\nname: small\nversion: '1'\ncategories: {insult: rude}\n"
+        "wordlists: [words.yaml]\nreplacements: {words: {5: [apple]}}\nverify: false\n"
+    )
+    checker = load_checker(tmp_path / "policy.yaml")
+    decision = checker.check('a sign "IDIOT" on a wall, and far from it a flag with "THE RASCAL"')
+    assert decision.action is Action.SUBSTITUTE
+    assert (
+        decision.donor_prompt
+        == 'a sign "APPLE" on a wall, and far from it a flag with "THE RASCAL"'
+    )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
+from guard.classify.scored import scored_texts, scores_find
 from guard.classify.wordlist import Entry, Matching
-from guard.errors import ClassifierError
 from guard.extract import readings
 from guard.policy.decide import Ruled, ruled
 from guard.policy.model import Policy
@@ -29,10 +28,10 @@ def find(
 ) -> tuple[Finding, ...]:
     """The reasons to act on a prompt, in the order of the text.
 
-    `toxicity_scores` holds one mapping from label to score for each span, or is None where no
-    classifier ran. A finding's source is "wordlist", "joined" or "reversed" (a word list's, in
+    `toxicity_scores` holds one mapping from label to score for each of `scored_texts`, or is None
+    where no classifier ran. A finding's source is "wordlist", "joined" or "reversed" (a word list's, in
     another reading of the spans) or "detoxify". Raises `ClassifierError` for scores that cannot be
-    those of these spans.
+    those of these texts.
     """
     return tuple(seen.finding for seen in look(policy, prompt, spans, toxicity_scores))
 
@@ -46,7 +45,7 @@ def look(
     """As `find`, with what decided each finding's action."""
     found = [*_in_spans(policy, prompt, spans), *_outside(policy, prompt, spans)]
     if toxicity_scores is not None:
-        found += _scored(policy, spans, toxicity_scores)
+        found += scores_find(policy, prompt, scored_texts(policy, prompt, spans), toxicity_scores)
     found += _read_otherwise(policy, prompt, spans)
     unique: dict[tuple[int, int, str], Found] = {}
     for one in found:
@@ -142,31 +141,3 @@ def _outside(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator
         if entry.everywhere or checks:
             most = None if entry.everywhere else cap
             yield _of(policy, prompt, place, entry, Kind.OUTSIDE, reading=reading, cap=most)
-
-
-def _scored(
-    policy: Policy, spans: Sequence[TextSpan], toxicity_scores: Sequence[Mapping[str, float]]
-) -> Iterator[Found]:
-    if len(toxicity_scores) != len(spans):
-        raise ClassifierError(f"{len(toxicity_scores)} scores for {len(spans)} spans")
-    for span, scores in zip(spans, toxicity_scores, strict=True):
-        known = policy.detoxify.keys() & scores.keys()
-        if policy.detoxify and not known:
-            raise ClassifierError("the classifier has none of the labels that the policy reads")
-        for label in sorted(known):
-            score, threshold = float(scores[label]), policy.detoxify[label]
-            if not math.isfinite(score) or not 0 <= score <= 1:
-                raise ClassifierError(f"the score for {label} is not a number from 0 to 1")
-            if score >= threshold.minimum and not policy.words.allows(span.text):
-                finding = Finding(
-                    start=span.start,
-                    end=span.end,
-                    text=span.text,
-                    source="detoxify",
-                    rule=f"detoxify.{label}",
-                    category=threshold.category,
-                    severity=threshold.severity,
-                    score=score,
-                    action=threshold.action,
-                )
-                yield Found(finding=finding, kind=Kind(span.cue), reading="classifier")

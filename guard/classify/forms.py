@@ -115,7 +115,7 @@ def _rests(long: bool, size: int) -> frozenset[str]:
         rests |= {"ier", "iest", "ish"}
     if size > 4:
         rests |= {"est", "ic", "ical", "ically", "ity", "ness", "ly", "like", "ery", "dom"}
-    return frozenset(rests)
+    return frozenset(single_letters(rest)[0] for rest in rests)
 
 
-_AFTER_Y = frozenset(("ies", "ied", "ier", "iest", "ily", "iness"))
+_AFTER_Y = frozenset(("ies", "ied", "ier", "iest", "ily", "ines"))  # "iness", in single letters

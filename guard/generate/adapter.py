@@ -1,4 +1,4 @@
-"""One small adapter per pipeline family, with one call shape."""
+"""One small adapter per pipeline family, with one call shape; families.py says which classes it goes for."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from torch import nn
 
 from guard.errors import UnsupportedModel
 from guard.generate.deepfloyd import IfAdapter
+from guard.generate.families import FAMILIES, why_not
 from guard.generate.flux import FluxAdapter
 from guard.generate.pixart import PixArtAdapter
 from guard.generate.qwen import QwenAdapter
 from guard.generate.sana import SanaAdapter
+from guard.generate.sd import SdAdapter
 from guard.generate.sd3 import Sd3Adapter
 from guard.generate.sdxl import SdxlAdapter
 from guard.substitute.edit import Substitution
@@ -62,31 +64,23 @@ class Adapter(Protocol):
         """
 
 
-_ADAPTERS: dict[str, Adapter] = {
-    "FluxControlNetPipeline": FluxAdapter(),
-    "FluxImg2ImgPipeline": FluxAdapter(),
-    "FluxInpaintPipeline": FluxAdapter(),
-    "FluxPipeline": FluxAdapter(),
-    "IFPipeline": IfAdapter(),
-    "PixArtAlphaPipeline": PixArtAdapter(),
-    "PixArtSigmaPipeline": PixArtAdapter(),
-    "QwenImageControlNetPipeline": QwenAdapter(),
-    "QwenImageImg2ImgPipeline": QwenAdapter(),
-    "QwenImageInpaintPipeline": QwenAdapter(),
-    "QwenImagePipeline": QwenAdapter(),
-    "SanaControlNetPipeline": SanaAdapter(),
-    "SanaPipeline": SanaAdapter(),
-    "SanaSprintImg2ImgPipeline": SanaAdapter(),
-    "SanaSprintPipeline": SanaAdapter(),
-    "StableDiffusion3Pipeline": Sd3Adapter(),
-    "StableDiffusionXLPipeline": SdxlAdapter(),
+_ADAPTERS: Mapping[str, Adapter] = {
+    "flux": FluxAdapter(),
+    "if": IfAdapter(),
+    "pixart": PixArtAdapter(),
+    "qwen": QwenAdapter(),
+    "sana": SanaAdapter(),
+    "sd": SdAdapter(),
+    "sd3": Sd3Adapter(),
+    "sdxl": SdxlAdapter(),
 }
 
 
 def adapter_for(pipe: Any) -> Adapter:
-    """The adapter of a pipeline's class; raises UnsupportedModel for a family that is not known."""
-    name = type(pipe).__name__
-    if name not in _ADAPTERS:
-        known = ", ".join(sorted(_ADAPTERS))
-        raise UnsupportedModel(f"{name} is not supported; pipelines that are: {known}")
-    return _ADAPTERS[name]
+    """The adapter of a diffusers pipeline's class; raises UnsupportedModel, with the reason, for others."""
+    kind = type(pipe)
+    family = FAMILIES.get(kind.__name__)
+    # A class of the same name from elsewhere may take text that the adapter does not know of.
+    if family is None or family.adapter is None or kind.__module__.split(".")[0] != "diffusers":
+        raise UnsupportedModel(why_not(kind))
+    return _ADAPTERS[family.adapter]

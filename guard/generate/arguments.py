@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from guard.errors import InvalidInput
 from guard.substitute.manifest import Manifest
 
-__all__ = ["argument", "first_step", "step_count"]
+__all__ = ["argument", "first_step", "refuse_unread_text", "step_count", "takes"]
 
 
 def argument(pipe: Any, call: Mapping[str, Any], name: str) -> Any:
@@ -33,9 +35,31 @@ def first_step(pipe: Any, call: Mapping[str, Any], manifest: Manifest) -> int:
     """How many of the steps that the pipeline call `call` really makes run unedited.
 
     With a `strength` below 1, image-to-image leaves out the first steps (as diffusers'
-    `get_timesteps` counts them). Those are no longer to be waited for.
+    `get_timesteps` counts them), and SDXL does so with a `denoising_start`. Those are no longer to
+    be waited for.
     """
     steps = step_count(pipe, call)
+    return max(0, manifest.first_step(steps) - _left_out(pipe, call, steps))
+
+
+def takes(pipe: Any, name: str) -> bool:
+    """Whether the pipeline's call has an argument `name`."""
+    return name in inspect.signature(type(pipe).__call__).parameters
+
+
+def refuse_unread_text(call: Mapping[str, Any]) -> None:
+    """Raise InvalidInput for GLIGEN's text, which a U-Net takes as embeddings in any pipeline's call."""
+    if "gligen" in (call.get("cross_attention_kwargs") or {}):
+        raise InvalidInput(
+            "cross_attention_kwargs", "embeddings cannot be checked; leave out 'gligen'"
+        )
+
+
+def _left_out(pipe: Any, call: Mapping[str, Any], steps: int) -> int:
+    start = argument(pipe, call, "denoising_start")
+    if start is not None:  # instead of the strength; rounded as the scheduler's spacing may
+        return math.ceil(steps * start)
     strength = argument(pipe, call, "strength")
     made = steps if strength is None else min(steps * strength, steps)
-    return max(0, manifest.first_step(steps) - int(max(steps - made, 0)))
+    # Pipelines with a U-Net round what they make, and those with a transformer what they leave out.
+    return steps - int(made) if hasattr(pipe, "unet") else int(max(steps - made, 0))

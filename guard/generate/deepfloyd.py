@@ -1,4 +1,4 @@
-"""The adapter of DeepFloyd IF's first stage."""
+"""The adapter of DeepFloyd IF."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from diffusers import IFPipeline
-from torch import nn
 
 from guard.errors import InvalidInput, SubstitutionError
-from guard.generate.arguments import first_step
-from guard.generate.sides import MAX_SIDE, check_side
+from guard.generate.arguments import argument, first_step, refuse_unread_text
+from guard.generate.sd import UNetAdapter
 from guard.substitute.cross import CrossText
 from guard.substitute.manifest import Manifest
 from guard.substitute.rows import FlaggedPrompt
-from guard.substitute.sites import cross_attention_sites
 
 __all__ = ["IfAdapter"]
 
 
-class IfAdapter:
-    """`IFPipeline`: a U-Net on pixels whose attention has T5's text as added keys.
+class IfAdapter(UNetAdapter):
+    """IF's first stage and its super-resolution: U-Nets on pixels that have T5's text as added keys.
 
     T5 is given the padding's mask and the U-Net is not, so donors need none. The U-Net pools the text
     itself; that stays the prompt's own. Safety checker and watermarker are left as they are.
@@ -30,30 +27,23 @@ class IfAdapter:
     text_arguments = ("prompt",)
     embedding_arguments = ("prompt_embeds",)
 
-    def denoiser(self, pipe: IFPipeline) -> Any:
-        return pipe.unet
-
-    def sites(self, pipe: IFPipeline) -> list[tuple[str, nn.Module]]:
-        return [*cross_attention_sites(pipe.unet)]
-
-    def read_text(self, pipe: IFPipeline, call: Mapping[str, Any], name: str, text: str) -> str:
+    def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
         """Lower-cased, and with `clean_caption` (the default) decoded, stripped of markup and more."""
+        refuse_unread_text(call)
         try:
-            return str(pipe._text_preprocessing(text, clean_caption=_cleans(call))[0])
+            return str(pipe._text_preprocessing(text, clean_caption=_cleans(pipe, call))[0])
         except Exception:  # the HTML parser has errors of its own, and they quote the text
             raise InvalidInput(
                 name, "the pipeline cannot clean its markup: take that out, or clean_caption=False"
             ) from None
 
-    def check_size(self, pipe: IFPipeline, width: int | None, height: int | None) -> None:
+    def _unit(self, pipe: Any) -> int:
         # IF's blocks double the size whatever the other side of the skip has: a rest would not fit.
-        unit = 2**pipe.unet.num_upsamplers
-        check_side("width", width, unit, MAX_SIDE)
-        check_side("height", height, unit, MAX_SIDE)
+        return int(2**pipe.unet.num_upsamplers)
 
     def substituted(
         self,
-        pipe: IFPipeline,
+        pipe: Any,
         manifest: Manifest,
         call: Mapping[str, Any],
         rows: Sequence[int],
@@ -81,13 +71,13 @@ class IfAdapter:
             list(texts),
             do_classifier_free_guidance=False,
             device=pipe._execution_device,
-            clean_caption=_cleans(call),
+            clean_caption=_cleans(pipe, call),
         )[0]
         return states
 
     def _unconditional(self, pipe: Any, call: Mapping[str, Any]) -> torch.Tensor | None:
         """Negative prompts' states; as for SD3, the empty negative prompt needs no look."""
-        if call.get("guidance_scale", 7.0) <= 1:
+        if not self._guided(pipe, call):
             return None
         given: torch.Tensor | None = call.get("negative_prompt_embeds")
         if given is not None:
@@ -97,5 +87,5 @@ class IfAdapter:
         return self._encode(pipe, call, texts) if texts and any(texts) else None
 
 
-def _cleans(call: Mapping[str, Any]) -> bool:
-    return bool(call.get("clean_caption", True))
+def _cleans(pipe: Any, call: Mapping[str, Any]) -> bool:
+    return bool(argument(pipe, call, "clean_caption"))

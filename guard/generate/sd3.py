@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from diffusers import StableDiffusion3Pipeline
 from torch import nn
 
-from guard.generate.arguments import first_step
+from guard.generate.arguments import argument, first_step
 from guard.generate.sides import MAX_SIDE, check_side
 from guard.substitute.manifest import Manifest
 from guard.substitute.rows import FlaggedPrompt
@@ -20,23 +19,24 @@ __all__ = ["Sd3Adapter"]
 
 
 class Sd3Adapter:
-    """`StableDiffusion3Pipeline`: joint attention, edited by the shadow text stream."""
+    """`StableDiffusion3Pipeline` and its image-to-image, inpainting and ControlNet variants.
+
+    Joint attention, edited by the shadow text stream. Two CLIPs and T5 read the three prompts.
+    """
 
     text_arguments = ("prompt", "prompt_2", "prompt_3")
     embedding_arguments = ("prompt_embeds", "pooled_prompt_embeds")
 
-    def denoiser(self, pipe: StableDiffusion3Pipeline) -> Any:
+    def denoiser(self, pipe: Any) -> Any:
         return pipe.transformer
 
-    def sites(self, pipe: StableDiffusion3Pipeline) -> list[tuple[str, nn.Module]]:
+    def sites(self, pipe: Any) -> list[tuple[str, nn.Module]]:
         return [*joint_attention_sites(pipe.transformer)]
 
     def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
         return text
 
-    def check_size(
-        self, pipe: StableDiffusion3Pipeline, width: int | None, height: int | None
-    ) -> None:
+    def check_size(self, pipe: Any, width: int | None, height: int | None) -> None:
         config = pipe.transformer.config
         unit = pipe.vae_scale_factor * config.patch_size
         most = unit * (config.pos_embed_max_size or MAX_SIDE // unit)
@@ -45,7 +45,7 @@ class Sd3Adapter:
 
     def substituted(
         self,
-        pipe: StableDiffusion3Pipeline,
+        pipe: Any,
         manifest: Manifest,
         call: Mapping[str, Any],
         rows: Sequence[int],
@@ -90,7 +90,7 @@ class Sd3Adapter:
         """
         names = ("negative_prompt", "negative_prompt_2", "negative_prompt_3")
         negative = {k: call[k] for k in names if call.get(k)}
-        guided = call.get("guidance_scale", 7.0) > 1
+        guided = argument(pipe, call, "guidance_scale") > 1
         if not guided or not (negative or call.get("negative_prompt_embeds") is not None):
             return None
         given: torch.Tensor | None = call.get("negative_prompt_embeds")

@@ -6,59 +6,46 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionXLPipeline
-from torch import nn
 
 from guard.generate.arguments import first_step
-from guard.generate.sides import MAX_SIDE, check_side
+from guard.generate.sd import UNetAdapter
 from guard.substitute.cross import CrossText
 from guard.substitute.manifest import Manifest
 from guard.substitute.rows import FlaggedPrompt
-from guard.substitute.sites import cross_attention_sites
 
 __all__ = ["SdxlAdapter"]
 
 
-class SdxlAdapter:
-    """`StableDiffusionXLPipeline`: cross-attention of a U-Net, pooled text beside it."""
+class SdxlAdapter(UNetAdapter):
+    """`StableDiffusionXLPipeline` and its image-to-image, inpainting and ControlNet variants.
+
+    Two CLIPs read `prompt` and `prompt_2` (`prompt` where that is not given); the second one's pooled
+    text goes beside the U-Net's cross-attention.
+    """
 
     text_arguments = ("prompt", "prompt_2")
     embedding_arguments = ("prompt_embeds", "pooled_prompt_embeds")
 
-    def denoiser(self, pipe: StableDiffusionXLPipeline) -> Any:
-        return pipe.unet
-
-    def sites(self, pipe: StableDiffusionXLPipeline) -> list[tuple[str, nn.Module]]:
-        return [*cross_attention_sites(pipe.unet)]
-
-    def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
-        return text
-
-    def check_size(
-        self, pipe: StableDiffusionXLPipeline, width: int | None, height: int | None
-    ) -> None:
-        check_side("width", width, 8, MAX_SIDE)
-        check_side("height", height, 8, MAX_SIDE)
-
     def substituted(
         self,
-        pipe: StableDiffusionXLPipeline,
+        pipe: Any,
         manifest: Manifest,
         call: Mapping[str, Any],
         rows: Sequence[int],
         donors: Mapping[str, Sequence[str]],
     ) -> CrossText:
+        negative = call.get("negative_prompt_embeds")
         # As for SD3, the empty negative prompt needs no look.
-        negative = any(call.get(k) for k in ("negative_prompt", "negative_prompt_2"))
-        guided = call.get("guidance_scale", 5.0) > 1 and negative
-        own, _, unconditional = self._encode(pipe, call, call, guided)
+        named = any(call.get(k) for k in ("negative_prompt", "negative_prompt_2"))
+        guided = negative is None and named and self._guided(pipe, call)
+        own, _, encoded = self._encode(pipe, call, call, guided)
         donor, pooled, _ = self._encode(pipe, call, donors, guided=False)
         swap = manifest.swap_pooled
         return CrossText(
             pipe.unet,
             manifest.sites,
             [FlaggedPrompt(own[row], donor[row], pooled[row] if swap else None) for row in rows],
-            unconditional=unconditional,
+            unconditional=negative if negative is not None else encoded,
             start_step=first_step(pipe, call, manifest),
         )
 

@@ -82,12 +82,14 @@ class Extraction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WholePrompt:
-    """Whether word lists also read the prompt outside of spans, and the strictest action there.
+    """Whether word lists also read the prompt outside of spans, whether the classifier reads all of
+    it, and the strictest action there.
 
     Word lists' rules that match everywhere do so in any case, with their own action.
     """
 
     check: bool = True
+    classifier: bool = False
     strictest: Action = Action.FLAG
 
 

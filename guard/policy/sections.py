@@ -47,9 +47,12 @@ def extraction(node: Node, before: Extraction) -> Extraction:
 
 
 def whole_prompt(node: Node, before: WholePrompt) -> WholePrompt:
-    fields = node.fields(required=_NONE, optional=frozenset(("check", "strictest")))
-    return WholePrompt(
-        check=fields["check"].boolean() if "check" in fields else before.check,
+    names = ("check", "classifier", "strictest")
+    fields = node.fields(required=_NONE, optional=frozenset(names))
+    switches = {name: fields[name].boolean() for name in names[:2] if name in fields}
+    return replace(
+        before,
+        **switches,
         strictest=fields["strictest"].choice(Action) if "strictest" in fields else before.strictest,
     )
 

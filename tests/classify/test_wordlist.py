@@ -36,6 +36,8 @@ FOUND = [
     ("IDIOT", "IDIOT"),
     ("an Idiot!", "Idiot"),
     ("IDIOTS", "IDIOTS"),
+    ("IDIOTNESS", "IDIOTNESS"),
+    ("idiotically", "idiotically"),
     ("1D10T", "1D10T"),
     ("L0SER", "L0SER"),
     ("LO$ER", "LO$ER"),

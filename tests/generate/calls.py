@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ DONORS = {
 HARMLESS = 'a cyan sign that says "WELCOME" on a brown background with a pink circle'
 SHORT = "a red sign"
 
-_SIDES = {"Flux": 16, "StableDiffusion": 64}
+_SIDES = {"Flux": 16, "IF": 16, "Latent": 64, "StableDiffusion": 64}
 _PADDED = ("Flux", "PixArt", "Sana", "StableDiffusion3")
 _BINNED = ("PixArt", "Sana")
 _CACHES = ("_conv_", "_enc_conv_", "_feat_map", "_enc_feat_map")
@@ -59,14 +60,29 @@ def call(pipe: Any, prompts: list[str], **more: Any) -> dict[str, Any]:
         arguments["use_resolution_binning"] = False
     if name.startswith("SanaSprint"):
         arguments["intermediate_timesteps"] = None
-    picture = np.random.default_rng(0).random((1, side, side, 3), dtype=np.float32)
-    if name.endswith(("Img2ImgPipeline", "InpaintPipeline")):
+    if name.startswith("LatentConsistency"):
+        arguments["original_inference_steps"] = 12
+    # IF wants a picture for each prompt; the others repeat one.
+    count = len(prompts) if name.startswith("IF") else 1
+    picture = np.random.default_rng(0).random((count, side, side, 3), dtype=np.float32)
+    tensor, mask = torch.tensor(picture).permute(0, 3, 1, 2), (picture[..., :1] > 0.5)
+    takes = inspect.signature(type(pipe).__call__).parameters
+    if "strength" in takes:
         arguments |= {"image": picture, "strength": 0.7}
-    if name.endswith("InpaintPipeline"):
-        arguments["mask_image"] = (picture[..., :1] > 0.5).astype(np.float32)
-    if "ControlNet" in name:
-        arguments["control_image"] = torch.tensor(picture).permute(0, 3, 1, 2)
-    return arguments | more
+    if "SuperResolution" in name:
+        arguments["image"] = tensor[..., ::2, ::2]
+    if "original_image" in takes:
+        arguments["original_image"] = tensor
+    if "mask_image" in takes:
+        whole = torch.tensor(mask).permute(0, 3, 1, 2).float()
+        arguments["mask_image"] = whole if name.startswith("IF") else mask.astype(np.float32)
+    if "Kontext" in name:
+        arguments |= {"image": tensor, "_auto_resize": False, "max_area": side * side}
+    if "Control" in name:
+        arguments["control_image" if "control_image" in takes else "image"] = tensor
+    if "control_mask" in takes:
+        arguments["control_mask"] = torch.tensor(mask).permute(0, 3, 1, 2).float()
+    return {k: v for k, v in arguments.items() if k in takes} | more
 
 
 def every_site(pipe: Any) -> tuple[int, ...]:
@@ -92,6 +108,7 @@ def manifest(pipe: Any, sites: Sequence[int], **more: Any) -> Manifest:
 def plain(pipe: Any, arguments: dict[str, Any], **more: Any) -> np.ndarray[Any, Any]:
     """The pictures of a bare pipeline call; the generator starts afresh."""
     arguments["generator"].manual_seed(3)
+    torch.manual_seed(3)  # SD3's ControlNet pipelines take noise for the control picture from here
     images: np.ndarray[Any, Any] = pipe(**{**arguments, **more}).images
     return images
 

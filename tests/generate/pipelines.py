@@ -11,21 +11,29 @@ from diffusers import (
     AutoencoderDC,
     AutoencoderKL,
     AutoencoderKLQwenImage,
+    ControlNetModel,
+    DDIMScheduler,
+    DDPMScheduler,
     DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
     FluxControlNetModel,
     FluxTransformer2DModel,
+    LCMScheduler,
     PixArtTransformer2DModel,
     QwenImageControlNetModel,
     QwenImageTransformer2DModel,
     SanaControlNetModel,
     SanaTransformer2DModel,
     SCMScheduler,
+    SD3ControlNetModel,
+    SD3Transformer2DModel,
+    UNet2DConditionModel,
 )
 from tokenizers import processors
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
+    CLIPTextModelWithProjection,
     Gemma2Config,
     Gemma2Model,
     PreTrainedTokenizerFast,
@@ -100,26 +108,152 @@ def new_vae(blocks: int, channels: int = 4, **more: Any) -> AutoencoderKL:
     ).eval()
 
 
-def flux_parts() -> dict[str, Any]:
-    torch.manual_seed(0)
-    clip_tokenizer, tokenizer = spelling_clip_tokenizer(), t5_tokenizer()
-    clip = CLIPTextConfig(
-        vocab_size=len(clip_tokenizer),
+def new_clip(kind: Any, tokenizer: PreTrainedTokenizerFast) -> Any:
+    """A `CLIPTextModel` or a `CLIPTextModelWithProjection`."""
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer),
         hidden_size=WIDTH,
         intermediate_size=WIDTH,
-        num_hidden_layers=1,
+        projection_dim=WIDTH,
+        num_hidden_layers=2,
         num_attention_heads=2,
-        max_position_embeddings=clip_tokenizer.model_max_length,
-        eos_token_id=clip_tokenizer.eos_token_id,
+        max_position_embeddings=tokenizer.model_max_length,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    return kind(config).eval()
+
+
+def new_unet(**more: Any) -> UNet2DConditionModel:
+    """With sites in the down, mid and up blocks."""
+    config = {
+        "sample_size": 8,
+        "block_out_channels": (8, 16),
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+        "layers_per_block": 1,
+        "norm_num_groups": 4,
+        "attention_head_dim": 4,
+        "cross_attention_dim": WIDTH,
+    }
+    return random(UNet2DConditionModel(**{**config, **more}))
+
+
+def sd_parts(distilled: bool = False) -> dict[str, Any]:
+    """`distilled` as latent consistency models are: the guidance's scale is embedded with the time."""
+    torch.manual_seed(0)
+    tokenizer = spelling_clip_tokenizer()
+    return {
+        "scheduler": LCMScheduler() if distilled else DDIMScheduler(clip_sample=False),
+        "vae": new_vae(4),
+        "text_encoder": new_clip(CLIPTextModel, tokenizer),
+        "tokenizer": tokenizer,
+        "unet": new_unet(time_cond_proj_dim=8 if distilled else None),
+        "safety_checker": None,
+        "feature_extractor": None,
+        "requires_safety_checker": False,
+    }
+
+
+def sdxl_parts() -> dict[str, Any]:
+    torch.manual_seed(0)
+    tokenizer = spelling_clip_tokenizer()
+    unet = new_unet(
+        cross_attention_dim=2 * WIDTH,
+        transformer_layers_per_block=2,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=WIDTH + 6 * 8,
+    )
+    return {
+        "scheduler": DDIMScheduler(clip_sample=False),
+        "vae": new_vae(4),
+        "text_encoder": new_clip(CLIPTextModel, tokenizer),
+        "tokenizer": tokenizer,
+        "text_encoder_2": new_clip(CLIPTextModelWithProjection, tokenizer),
+        "tokenizer_2": tokenizer,
+        "unet": unet,
+    }
+
+
+def sd3_parts() -> dict[str, Any]:
+    torch.manual_seed(0)
+    clip_tokenizer, tokenizer = spelling_clip_tokenizer(), t5_tokenizer()
+    clips = [new_clip(CLIPTextModelWithProjection, clip_tokenizer) for _ in range(2)]
+    transformer = SD3Transformer2DModel(
+        sample_size=8,
+        in_channels=16,
+        out_channels=16,
+        num_layers=3,
+        num_attention_heads=2,
+        attention_head_dim=16,
+        caption_projection_dim=WIDTH,
+        joint_attention_dim=2 * WIDTH,
+        pooled_projection_dim=2 * WIDTH,
+        pos_embed_max_size=16,
     )
     return {
         "scheduler": FlowMatchEulerDiscreteScheduler(),
+        "vae": new_vae(4, 16, shift_factor=0.0),
+        "text_encoder": clips[0],
+        "tokenizer": clip_tokenizer,
+        "text_encoder_2": clips[1],
+        "tokenizer_2": clip_tokenizer,
+        "text_encoder_3": new_t5(tokenizer, 2 * WIDTH),
+        "tokenizer_3": tokenizer,
+        "transformer": random(transformer),
+    }
+
+
+def if_parts(second_stage: bool = False) -> dict[str, Any]:
+    """The `second_stage` sees the first one's picture beside its own, and how much noise that got."""
+    torch.manual_seed(0)
+    tokenizer = t5_tokenizer()
+    unet = new_unet(
+        sample_size=16,
+        in_channels=6 if second_stage else 3,
+        out_channels=6,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        attention_head_dim=8,
+        cross_attention_norm="group_norm",
+        encoder_hid_dim=WIDTH,
+        encoder_hid_dim_type="text_proj",
+        addition_embed_type="text",
+        addition_embed_type_num_heads=4,
+        class_embed_type="timestep" if second_stage else None,
+        resnet_time_scale_shift="scale_shift",
+    )
+    # IF's own scheduler: it reads the variance that the U-Net predicts.
+    scheduler = DDPMScheduler(variance_type="learned_range", beta_schedule="squaredcos_cap_v2")
+    more = {"image_noising_scheduler": DDPMScheduler()} if second_stage else {}
+    return {
+        "scheduler": scheduler,
+        "text_encoder": new_t5(tokenizer),
+        "tokenizer": tokenizer,
+        "unet": unet,
+        "safety_checker": None,
+        "feature_extractor": None,
+        "watermarker": None,
+        "requires_safety_checker": False,
+        **more,
+    }
+
+
+def flux_parts(**config: Any) -> dict[str, Any]:
+    torch.manual_seed(0)
+    clip_tokenizer, tokenizer = spelling_clip_tokenizer(), t5_tokenizer()
+    return {
+        "scheduler": FlowMatchEulerDiscreteScheduler(),
         "vae": new_vae(2, shift_factor=0.0),
-        "text_encoder": CLIPTextModel(clip).eval(),
+        "text_encoder": new_clip(CLIPTextModel, clip_tokenizer),
         "tokenizer": clip_tokenizer,
         "text_encoder_2": new_t5(tokenizer),
         "tokenizer_2": tokenizer,
-        "transformer": random(FluxTransformer2DModel(num_layers=2, num_single_layers=2, **_FLUX)),
+        "transformer": random(
+            FluxTransformer2DModel(num_layers=2, num_single_layers=2, **{**_FLUX, **config})
+        ),
     }
 
 
@@ -219,17 +353,33 @@ def sana_parts(distilled: bool = False) -> dict[str, Any]:
     }
 
 
+def controlnet(name: str, parts: Mapping[str, Any]) -> Any:
+    """Of the family of the diffusers pipeline class `name`."""
+    if "unet" in parts:
+        return ControlNetModel.from_unet(
+            parts["unet"], conditioning_embedding_out_channels=(8,) * 4
+        )
+    if name.startswith("StableDiffusion3"):
+        # The inpainting class shows its ControlNet the mask beside the latents.
+        extra = 1 if "Inpainting" in name else 0
+        return SD3ControlNetModel.from_transformer(
+            parts["transformer"],
+            num_layers=1,
+            num_extra_conditioning_channels=extra,
+            load_weights_from_transformer=False,
+        )
+    if name.startswith("Flux"):
+        return FluxControlNetModel(num_layers=1, num_single_layers=1, **_FLUX)
+    if name.startswith("Qwen"):
+        extra = 4 if "Inpaint" in name else 0
+        return QwenImageControlNetModel(num_layers=1, extra_condition_channels=extra, **_QWEN)
+    return SanaControlNetModel(num_layers=1, **_SANA)
+
+
 def pipeline(name: str, parts: Mapping[str, Any]) -> Any:
     """A pipeline of the diffusers class `name`; where that has a ControlNet, with one of its own."""
     torch.manual_seed(1)
-    nets: dict[str, Callable[[], Any]] = {
-        "FluxControlNetPipeline": lambda: FluxControlNetModel(
-            num_layers=1, num_single_layers=1, **_FLUX
-        ),
-        "QwenImageControlNetPipeline": lambda: QwenImageControlNetModel(num_layers=1, **_QWEN),
-        "SanaControlNetPipeline": lambda: SanaControlNetModel(num_layers=1, **_SANA),
-    }
-    more = {"controlnet": random(nets[name]())} if name in nets else {}
+    more = {"controlnet": random(controlnet(name, parts))} if "ControlNet" in name else {}
     pipe = getattr(diffusers, name)(**parts, **more)
     if name.startswith("QwenImage"):
         # The template's first tokens, which the pipeline drops, are 34 only for Qwen's own tokenizer.
@@ -267,3 +417,28 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "sana-sprint": lambda: pipeline("SanaSprintPipeline", sana_parts(distilled=True)),
 }
 """A pipeline of every family, to be built anew."""
+
+_FLUX_WIDER = {"Fill": 48, "ControlI": 32, "ControlP": 32}
+"""Input channels of the FLUX classes that put a picture, and a mask, beside the latents."""
+
+
+def parts_of(name: str) -> dict[str, Any]:
+    """What a pipeline of the diffusers class `name` is made of, but for its ControlNet."""
+    if name.startswith("Flux"):
+        wider = [n for part, n in _FLUX_WIDER.items() if part in name]
+        return flux_parts(in_channels=wider[0], out_channels=16) if wider else flux_parts()
+    if name.startswith("IF"):
+        return if_parts("SuperResolution" in name)
+    if name.startswith("LatentConsistency"):
+        return sd_parts(distilled=True)
+    families = {
+        "PixArtAlpha": lambda: pixart_parts(128),
+        "PixArt": pixart_parts,
+        "Qwen": qwen_parts,
+        "SanaSprint": lambda: sana_parts(distilled=True),
+        "Sana": sana_parts,
+        "StableDiffusionXL": sdxl_parts,
+        "StableDiffusion3": sd3_parts,
+        "StableDiffusion": sd_parts,
+    }
+    return next(make() for start, make in families.items() if name.startswith(start))

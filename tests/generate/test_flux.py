@@ -28,10 +28,8 @@ from tests.generate.calls import (
 from tests.generate.pipelines import WIDTH, flux_parts, pipeline
 
 DONOR = DONORS["equal"]
-NAMES = (
+NAMES = (  # the others are in test_variants.py
     "FluxPipeline",
-    "FluxImg2ImgPipeline",
-    "FluxInpaintPipeline",
     "FluxControlNetPipeline",
 )
 

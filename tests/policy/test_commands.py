@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from rich.style import Style
+from rich.text import Text
 from typer.testing import CliRunner
 
 from guard.cli import app
@@ -159,6 +161,18 @@ def test_explain_is_the_decision(default: Policy) -> None:
     for prompt in ('a mug: "LOSER" and "SHUT UP"', "a cat", '"toidi"', '"L.O.S.E.R\n!"'):
         found = explained(default, prompt, lists_only=True)
         assert tuple(r.finding for r in found.ruled) == found.decision.findings
+
+
+def test_explain_shows_what_was_found(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal the rest of a span is dim, and what was found in it is not."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    text = call("explain", 'a mug: "YOU IDIOT"', "--policy", author.more("")).stdout
+    (line,) = [
+        line for line in Text.from_ansi(text).split("\n") if line.plain.startswith("     0  ")
+    ]
+    dim = {line.plain[s.start : s.end] for s in line.spans if Style.parse(str(s.style)).dim}
+    assert "YOU " in dim
+    assert not any("IDIOT" in part for part in dim)
 
 
 def test_explain_draws_a_picture(author: Author) -> None:

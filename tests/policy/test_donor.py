@@ -70,7 +70,7 @@ def test_classifier_only() -> None:
     """Where only the classifier objects, each word of the span is replaced."""
     prompt = '"HELLO YOU" and "SKY"'
     spans = extract(prompt)
-    findings = find(POLICY, prompt, spans, [{"insult": 0.99}, {"insult": 0.0}])
+    findings = find(POLICY, prompt, spans, [{"insult": 0.99}, {"insult": 0.0}, {"insult": 0.0}])
     new = donor_prompt(POLICY, prompt, spans, findings)
     assert re.fullmatch(r'"[A-Z]{5} [A-Z]{3}" and "SKY"', new)
     assert new != prompt

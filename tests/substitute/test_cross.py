@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
+from diffusers.hooks import HookRegistry, ModelHook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -312,3 +313,19 @@ def test_what_cannot_be_trusted_is_refused() -> None:
         CrossText(batch.model, [0], batch.flagged()),
     ):
         raise AssertionError
+
+
+def test_hooks_that_may_skip_a_site_are_refused() -> None:
+    """As caches put on blocks; also a single block that is compiled. The model is untouched."""
+    cached, compiled = make("sd"), make("sd")
+    block = cached.model.down_blocks[0]
+    HookRegistry.check_if_exists_or_initialize(block).register_hook(ModelHook(), "cache")
+    compiled.model.mid_block.compile(backend="eager")
+    for batch, why in ((cached, "hook 'cache', which may skip sites"), (compiled, "is compiled")):
+        before = snapshot(batch.model)
+        with (
+            pytest.raises(SubstitutionError, match=why),
+            CrossText(batch.model, [0], batch.flagged()),
+        ):
+            raise AssertionError
+        assert snapshot(batch.model) == before

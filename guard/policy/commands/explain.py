@@ -15,6 +15,7 @@ from rich.text import Text
 
 from guard.classify.findings import look
 from guard.classify.normalize import variants
+from guard.classify.scored import Scored, scored_texts
 from guard.errors import InvalidInput
 from guard.extract import extract, readings
 from guard.limits import MAX_PROMPT
@@ -51,11 +52,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Every step of one decision; `scores` are per span, empty where no classifier ran."""
+    """Every step of one decision; `scores` are those of `scored`, empty where no classifier ran."""
 
     spans: tuple[TextSpan, ...]
     left_out: tuple[TextSpan, ...]
     readings: tuple[Reading, ...]
+    scored: tuple[Scored, ...]
     scores: tuple[dict[str, float], ...]
     ruled: tuple[Ruled, ...]
     decision: Decision
@@ -90,11 +92,13 @@ def explained(policy: Policy, prompt: str, lists_only: bool = False) -> Explanat
     decision = checker.check(prompt)
     every = extract(prompt)
     spans = tuple(filter(policy.extraction.keeps, every))
-    scores = checker.scores(spans)
+    scored = scored_texts(checker.policy, prompt, spans)
+    scores = checker.scores(scored)
     return Explanation(
         spans=spans,
         left_out=tuple(span for span in every if span not in spans),
         readings=tuple(_readings(prompt, spans)),
+        scored=tuple(scored),
         scores=tuple(scores or ()),
         ruled=tuple(look(checker.policy, prompt, spans, scores)),
         decision=decision,
@@ -157,13 +161,15 @@ def _span_marks(found: Explanation) -> list[Mark]:
 def _finding_marks(found: Explanation) -> list[Mark]:
     mildest_first = sorted(found.ruled, key=lambda r: r.finding.action)
     return [
-        Mark(r.finding.start, r.finding.end, COLORS[str(r.finding.action)]) for r in mildest_first
+        Mark(r.finding.start, r.finding.end, f"not dim {COLORS[str(r.finding.action)]}")
+        for r in mildest_first
     ]
 
 
 def _print_scores(console: Console, policy: Policy, found: Explanation) -> None:
-    for span, scores in zip(found.spans, found.scores, strict=True):
-        line = Text(f"  {offset(span.start, span.end):>9}  ")
+    for text, scores in zip(found.scored, found.scores, strict=True):
+        where = offset(*text.places[0]) if len(text.places) == 1 else "spans"
+        line = Text(f"  {where:>9}  ")
         for label, score in scores.items():
             threshold = policy.detoxify.get(label)
             over = threshold is not None and score >= threshold.minimum

@@ -1,0 +1,291 @@
+"""Why the other pipeline classes of diffusers are not guarded: data of families.py.
+
+Each reason is what their code says (diffusers 0.42), or that it was not examined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["REFUSED"]
+
+REFUSED: Mapping[str, Mapping[str, str]] = {
+    (
+        "Perturbed-attention guidance (PAG) puts processors of its own on the model, and a call "
+        "that is stopped leaves them there"
+    ): {
+        "UNet2DConditionModel": """
+            KolorsPAGPipeline StableDiffusionControlNetPAGInpaintPipeline
+            StableDiffusionControlNetPAGPipeline StableDiffusionPAGImg2ImgPipeline
+            StableDiffusionPAGInpaintPipeline StableDiffusionPAGPipeline
+            StableDiffusionXLControlNetPAGImg2ImgPipeline
+            StableDiffusionXLControlNetPAGPipeline StableDiffusionXLPAGImg2ImgPipeline
+            StableDiffusionXLPAGInpaintPipeline StableDiffusionXLPAGPipeline""",
+        "SD3Transformer2DModel": "StableDiffusion3PAGImg2ImgPipeline StableDiffusion3PAGPipeline",
+        "PixArtTransformer2DModel": "PixArtSigmaPAGPipeline",
+        "SanaTransformer2DModel": "SanaPAGPipeline",
+        "HunyuanDiT2DModel": "HunyuanDiTPAGPipeline",
+    },
+    (
+        "The denoiser pools T5's text into its time embedding and joins the texts of two "
+        "encoders, which no edit handles yet"
+    ): {
+        "HunyuanDiT2DModel": "HunyuanDiTControlNetPipeline HunyuanDiTPipeline",
+    },
+    (
+        "The positions of the picture's tokens start after the caption's, so a donor of another "
+        "length would move the picture"
+    ): {
+        "Lumina2Transformer2DModel": "Lumina2Pipeline",
+        "ZImageTransformer2DModel": """
+            ZImageControlNetInpaintPipeline ZImageControlNetPipeline
+            ZImageImg2ImgPipeline ZImageInpaintPipeline ZImageOmniPipeline
+            ZImagePipeline""",
+    },
+    (
+        "A language model rewrites the prompt before it is encoded (use_pe), and the positions "
+        "of the picture's tokens start after the caption's"
+    ): {
+        "ErnieImageTransformer2DModel": "ErnieImagePipeline",
+    },
+    (
+        "The denoiser pools the caption into its time embedding, and its gated cross-attention "
+        "has no edit yet"
+    ): {
+        "LuminaNextDiT2DModel": "LuminaPipeline",
+    },
+    "The denoiser pools text into its time embedding, and no edit is written for its blocks": {
+        "Kandinsky3UNet": "Kandinsky3Img2ImgPipeline Kandinsky3Pipeline",
+    },
+    (
+        "Text goes through refining blocks inside the denoiser before the picture reads it; no "
+        "edit is written for that"
+    ): {
+        "Kandinsky5Transformer3DModel": "Kandinsky5I2IPipeline Kandinsky5T2IPipeline",
+    },
+    "Joint attention for whose blocks no shadow text stream is written yet": {
+        "AuraFlowTransformer2DModel": "AuraFlowPipeline",
+        "BriaTransformer2DModel": "BriaPipeline",
+        "ChromaTransformer2DModel": "ChromaImg2ImgPipeline ChromaInpaintPipeline ChromaPipeline",
+        "CogView3PlusTransformer2DModel": "CogView3PlusPipeline",
+        "CogView4Transformer2DModel": "CogView4ControlPipeline CogView4Pipeline",
+        "Flux2Transformer2DModel": """
+            Flux2KleinInpaintPipeline Flux2KleinKVPipeline Flux2KleinPipeline
+            Flux2Pipeline""",
+        "OvisImageTransformer2DModel": "OvisImagePipeline",
+    },
+    (
+        "Text and picture are one sequence in every block, for which no shadow text stream is "
+        "written yet"
+    ): {
+        "Krea2Transformer2DModel": "Krea2Pipeline",
+    },
+    (
+        "The language model reads the pictures with the prompt, and the adapters encode a "
+        "prompt alone"
+    ): {
+        "JoyImageEditTransformer3DModel": "JoyImageEditPipeline",
+        "JoyImageEditPlusTransformer3DModel": "JoyImageEditPlusPipeline",
+    },
+    (
+        "Every block reads another layer of the language model, so a shadow text stream would "
+        "need all of them"
+    ): {
+        "BriaFiboTransformer2DModel": "BriaFiboEditPipeline BriaFiboPipeline",
+        "HiDreamImageTransformer2DModel": "HiDreamImagePipeline",
+    },
+    "The denoiser compresses the text to a number of tokens that depends on its length": {
+        "BriaFibo2Transformer2DModel": "BriaFibo2Pipeline",
+    },
+    (
+        "A language model draws picture tokens from the prompt first, and text comes into the "
+        "picture by those as well"
+    ): {
+        "GlmImageTransformer2DModel": "GlmImagePipeline",
+    },
+    (
+        "The denoiser refines the text with the time step and sorts the tokens of two encoders "
+        "by their masks; quoted text is encoded a second time by itself"
+    ): {
+        "HunyuanImageTransformer2DModel": "HunyuanImagePipeline",
+    },
+    (
+        "The denoiser refines the text with the time step before the picture reads it; no edit "
+        "is written for that"
+    ): {
+        "HunyuanImageTransformer2DModel": "HunyuanImageRefinerPipeline",
+    },
+    (
+        "Text and picture are one sequence with one position table; its call can also have a "
+        "language model rewrite the prompt (prompt_upsampling)"
+    ): {
+        "Ideogram4Transformer2DModel": "Ideogram4Pipeline",
+    },
+    (
+        "A language model rewrites the prompt before it is encoded (enable_prompt_rewrite), so "
+        "what is read is not what was checked"
+    ): {
+        "LongCatImageTransformer2DModel": "LongCatImagePipeline",
+    },
+    (
+        "The language model reads the picture with the prompt, and the adapters encode a prompt "
+        "alone"
+    ): {
+        "LongCatImageTransformer2DModel": "LongCatImageEditPipeline",
+    },
+    (
+        "Every block projects the text again beside its picture tokens, for which no edit is "
+        "written yet"
+    ): {
+        "NucleusMoEImageTransformer2DModel": "NucleusMoEImagePipeline",
+    },
+    (
+        "The denoiser is the language model: it reads the prompt's tokens itself, so there are "
+        "no text embeddings to exchange"
+    ): {
+        "OmniGenTransformer2DModel": "OmniGenPipeline",
+    },
+    "Its blocks read the text as added keys of one attention, for which no edit is written yet": {
+        "PRXTransformer2DModel": "PRXPipeline PRXPixelPipeline",
+    },
+    (
+        "The language model may read pictures with the prompt, and text and picture are one "
+        "sequence, for which no shadow text stream is written yet"
+    ): {
+        "QwenImage21Transformer2DModel": "QwenImage21Pipeline",
+    },
+    (
+        "The language model reads the picture with the prompt, and the adapter encodes the "
+        "prompt alone"
+    ): {
+        "QwenImageTransformer2DModel": """
+            QwenImageEditInpaintPipeline QwenImageEditPipeline QwenImageEditPlusPipeline""",
+    },
+    (
+        "Without a prompt the language model captions the picture, and the picture is drawn in "
+        "layers that are not read back"
+    ): {
+        "QwenImageTransformer2DModel": "QwenImageLayeredPipeline",
+    },
+    "Not examined: it keeps a reference picture's tokens beside a masked one": {
+        "FluxTransformer2DModel": "FluxKontextInpaintPipeline",
+    },
+    (
+        "Its text arguments are task_prompt, content_prompt and a template between, which no "
+        "adapter knows"
+    ): {
+        "FluxTransformer2DModel": "VisualClozeGenerationPipeline VisualClozePipeline",
+    },
+    "No adapter encodes for it, and no edit is written for its cross-attention": {
+        "CosmosTransformer3DModel": "Cosmos2TextToImagePipeline",
+    },
+    (
+        "The language model may read a picture with the prompt, and the adapters encode a "
+        "prompt alone"
+    ): {
+        "DreamLiteUNetModel": "DreamLiteMobilePipeline DreamLitePipeline",
+    },
+    "A prior and a decoder draw in turn, both from the text, and no edit is written for either": {
+        "StableCascadeUNet": "StableCascadeCombinedPipeline StableCascadeDecoderPipeline",
+        "WuerstchenDiffNeXt": "WuerstchenCombinedPipeline WuerstchenDecoderPipeline",
+    },
+    (
+        "Picture tokens are predicted, not denoised, and pooled text goes to every block; no "
+        "edit is written for that"
+    ): {
+        "UVit2DModel": "AmusedImg2ImgPipeline AmusedInpaintPipeline AmusedPipeline",
+    },
+    "Picture tokens are predicted by a discrete diffusion, for which no edit is written": {
+        "Transformer2DModel": "VQDiffusionPipeline",
+    },
+    "Text and picture are denoised together, and the call can write text as well as draw": {
+        "UniDiffuserModel": "UniDiffuserPipeline",
+    },
+    (
+        "A prior makes a picture's embedding of the prompt, and the text comes into the picture "
+        "by that"
+    ): {
+        "UNet2DConditionModel": """
+            KandinskyCombinedPipeline KandinskyImg2ImgCombinedPipeline
+            KandinskyInpaintCombinedPipeline KandinskyV22CombinedPipeline
+            KandinskyV22Img2ImgCombinedPipeline KandinskyV22InpaintCombinedPipeline
+            StableUnCLIPPipeline UnCLIPPipeline""",
+    },
+    (
+        "The picture's embedding, which carries the prompt's text, is an argument of the call "
+        "and cannot be checked"
+    ): {
+        "UNet2DConditionModel": """
+            KandinskyImg2ImgPipeline KandinskyInpaintPipeline KandinskyPipeline
+            StableUnCLIPImg2ImgPipeline""",
+    },
+    (
+        "No adapter encodes with its own text encoder (ChatGLM for Kolors, RoBERTa for "
+        "AltDiffusion, BERT for LDM, one that mixes in a subject's picture for BLIP)"
+    ): {
+        "UNet2DConditionModel": """
+            AltDiffusionImg2ImgPipeline AltDiffusionPipeline
+            BlipDiffusionControlNetPipeline BlipDiffusionPipeline KolorsImg2ImgPipeline
+            KolorsPipeline LDMTextToImagePipeline""",
+    },
+    (
+        "Further arguments bring in text that nobody checks (gligen_phrases, source_prompt, "
+        "editing_prompt)"
+    ): {
+        "UNet2DConditionModel": """
+            CycleDiffusionPipeline SemanticStableDiffusionPipeline
+            StableDiffusionGLIGENPipeline StableDiffusionGLIGENTextImagePipeline""",
+    },
+    (
+        "It puts attention processors of its own on the model for the call, which substitution "
+        "would have to share"
+    ): {
+        "UNet2DConditionModel": """
+            StableDiffusionAttendAndExcitePipeline StableDiffusionPix2PixZeroPipeline
+            StableDiffusionSAGPipeline""",
+    },
+    "It denoises several time steps in one batch, and an edit counts one step at a time": {
+        "UNet2DConditionModel": "StableDiffusionParadigmsPipeline",
+    },
+    (
+        "It changes the model's text layers by prompts of its own (edit_model), and those "
+        "cannot be checked"
+    ): {
+        "UNet2DConditionModel": "StableDiffusionModelEditingPipeline",
+    },
+    "It draws depth beside the picture in an output that is not read back": {
+        "UNet2DConditionModel": "StableDiffusionLDM3DPipeline",
+    },
+    (
+        "Not examined: it has a U-Net that could be edited, but the adapters were not tried "
+        "with what this class adds to it"
+    ): {
+        "UNet2DConditionModel": """
+            StableDiffusionAdapterPipeline StableDiffusionDepth2ImgPipeline
+            StableDiffusionDiffEditPipeline StableDiffusionInstructPix2PixPipeline
+            StableDiffusionLatentUpscalePipeline StableDiffusionPanoramaPipeline
+            StableDiffusionUpscalePipeline StableDiffusionXLAdapterPipeline
+            StableDiffusionXLControlNetUnionImg2ImgPipeline
+            StableDiffusionXLControlNetUnionInpaintPipeline
+            StableDiffusionXLControlNetUnionPipeline
+            StableDiffusionXLInstructPix2PixPipeline""",
+    },
+    "The U-Net is fused with its ControlNet into another class, whose sites are not known": {
+        "UNetControlNetXSModel": """
+            StableDiffusionControlNetXSPipeline StableDiffusionXLControlNetXSPipeline""",
+    },
+    (
+        "Versatile Diffusion swaps the model's blocks between text and picture; no edit is "
+        "written for that"
+    ): {
+        "UNetFlatConditionModel": """
+            VersatileDiffusionDualGuidedPipeline VersatileDiffusionTextToImagePipeline""",
+    },
+    "An ONNX graph has no modules that could be edited": {
+        "OnnxRuntimeModel": """
+            OnnxStableDiffusionImg2ImgPipeline OnnxStableDiffusionInpaintPipeline
+            OnnxStableDiffusionPipeline OnnxStableDiffusionUpscalePipeline
+            StableDiffusionOnnxPipeline""",
+    },
+}
+"""Classes that draw pictures of a prompt, by reason and denoiser."""

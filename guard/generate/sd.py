@@ -1,0 +1,101 @@
+"""The adapter of Stable Diffusion 1 and 2, and what it shares with the other U-Nets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from guard.errors import InvalidInput, SubstitutionError
+from guard.generate.arguments import argument, first_step, refuse_unread_text, takes
+from guard.generate.sides import MAX_SIDE, check_side
+from guard.substitute.cross import CrossText
+from guard.substitute.manifest import Manifest
+from guard.substitute.rows import FlaggedPrompt
+from guard.substitute.sites import cross_attention_sites
+
+__all__ = ["SdAdapter", "UNetAdapter"]
+
+
+class UNetAdapter:
+    """A pipeline with a `unet`. What starts from a picture may have no size of its own to ask for."""
+
+    def denoiser(self, pipe: Any) -> Any:
+        return pipe.unet
+
+    def sites(self, pipe: Any) -> list[tuple[str, nn.Module]]:
+        return [*cross_attention_sites(pipe.unet)]
+
+    def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
+        refuse_unread_text(call)
+        return text
+
+    def check_size(self, pipe: Any, width: int | None, height: int | None) -> None:
+        unit = self._unit(pipe)
+        for name, side in (("width", width), ("height", height)):
+            if side is not None and not takes(pipe, name):
+                raise InvalidInput(name, f"{type(pipe).__name__} draws in the size of its picture")
+            check_side(name, side, unit, MAX_SIDE)
+
+    def _unit(self, pipe: Any) -> int:
+        """What a side in pixels must be a multiple of."""
+        return 8
+
+    def _guided(self, pipe: Any, call: Mapping[str, Any]) -> bool:
+        """Whether the pipeline calls the denoiser with negative prompts too."""
+        distilled = pipe.unet.config.time_cond_proj_dim is not None
+        return not distilled and (argument(pipe, call, "guidance_scale") or 1) > 1
+
+
+class SdAdapter(UNetAdapter):
+    """`StableDiffusionPipeline`, its image-to-image, inpainting and ControlNet variants, and LCM.
+
+    One CLIP reads `prompt`; there is no pooled text. What CLIP cuts off is checked like the rest.
+    """
+
+    text_arguments: tuple[str, ...] = ("prompt",)
+    embedding_arguments: tuple[str, ...] = ("prompt_embeds",)
+
+    def substituted(
+        self,
+        pipe: Any,
+        manifest: Manifest,
+        call: Mapping[str, Any],
+        rows: Sequence[int],
+        donors: Mapping[str, Sequence[str]],
+    ) -> CrossText:
+        if manifest.swap_pooled:
+            raise SubstitutionError(
+                f"the manifest {manifest.name!r} asks for the donor's pooled text, but "
+                f"{type(pipe).__name__} has no pooled text: set swap_pooled to false"
+            )
+        negative = call.get("negative_prompt_embeds")
+        # As for SD3, the empty negative prompt needs no look.
+        guided = negative is None and bool(call.get("negative_prompt")) and self._guided(pipe, call)
+        own, encoded = self._encode(pipe, call, call["prompt"], guided)
+        donor, _ = self._encode(pipe, call, donors["prompt"], guided=False)
+        return CrossText(
+            pipe.unet,
+            manifest.sites,
+            [FlaggedPrompt(own[row], donor[row]) for row in rows],
+            unconditional=negative if negative is not None else encoded,
+            start_step=first_step(pipe, call, manifest),
+        )
+
+    @torch.no_grad()
+    def _encode(
+        self, pipe: Any, call: Mapping[str, Any], texts: Sequence[str], guided: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Text (rows, tokens, width), and with `guided` the negative prompts' text."""
+        states, negative = pipe.encode_prompt(
+            [*texts],
+            device=pipe._execution_device,
+            num_images_per_prompt=1,
+            do_classifier_free_guidance=guided,
+            negative_prompt=call.get("negative_prompt"),
+            lora_scale=(call.get("cross_attention_kwargs") or {}).get("scale"),
+            clip_skip=call.get("clip_skip"),
+        )
+        return states, negative
