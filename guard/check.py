@@ -200,7 +200,8 @@ def _acceptable(donor: _Checked, own: _Checked) -> bool:
     if donor.action > Action.FLAG:
         return False
     kept = {(f.rule, f.text) for f in own.findings if f.action is Action.FLAG}
-    inside = [f for f in donor.findings for s in donor.spans if f.start < s.end and s.start < f.end]
+    flagged = [f for f in donor.findings if f.action is Action.FLAG]
+    inside = [f for f in flagged for s in donor.spans if f.start < s.end and s.start < f.end]
     return all((f.rule, f.text) in kept for f in inside)
 
 

@@ -26,7 +26,7 @@ def split_words(line: Line, index: Index) -> Iterator[tuple[int, int, Form]]:
 
     Not where both are words, which only happen to stand side by side.
     """
-    for first, second in pairwise(_WORD.finditer(line.text)):
+    for number, (first, second) in enumerate(pairwise(_WORD.finditer(line.text))):
         start, end, tail = first.start(), second.end(), second[0]
         if end - start > _MOST_LETTERS or not index.begins(" " + first[0]):
             continue
@@ -34,10 +34,10 @@ def split_words(line: Line, index: Index) -> Iterator[tuple[int, int, Form]]:
             tail = tail[1:]
         if index.reach(f" {first[0]}{tail}") <= len(first[0]) + (1 if tail else 0):
             continue
-        head, tail = line.spelled(*first.span()), line.spelled(*second.span())
+        head, gap, tail = line.neighbours(number)
         if len(head) + len(tail) < _FEWEST_LETTERS or (_is_word(head) and _is_word(tail)):
             continue
-        if line.span(*second.span())[0] - line.span(*first.span())[1] > _WIDEST_GAP:
+        if gap > _WIDEST_GAP:
             continue
         key, runs = single_letters(head + tail)
         for length, form in index.whole(key):
