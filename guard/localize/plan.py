@@ -11,7 +11,7 @@ from guard.localize.variants import NONE, WHOLE, Site, Variant
 from guard.measure import MeasureError
 from guard.measure.progress import Ticker
 
-__all__ = ["RULE", "Choice", "Findings", "Search", "choose", "choose_start", "localize"]
+__all__ = ["RULE", "Choice", "Findings", "Search", "choose", "choose_start", "localize", "ranked"]
 
 RULE = (
     "The smallest set of sites whose donor text is read within {within:g} of swapping the whole "
@@ -127,17 +127,17 @@ def localize(sweep: Sweep, search: Search, ticker: Ticker, total_parameters: int
     _refuse_unreadable(scores)
     rest.pop(0)
     measure(singles)
-    ranked = _ranked({n: scores[Variant(sites=(n,))] for n in range(count)})
-    grown: tuple[int, ...] = (ranked[0],)
+    order = ranked({n: scores[Variant(sites=(n,))] for n in range(count)})
+    grown: tuple[int, ...] = (order[0],)
     for size in range(2, largest + 1):
         rest.pop(0)
         near = {n + step for n in grown for step in (-1, 1)}
-        added = [n for n in range(count) if n in {*ranked[: search.candidates], *near}]
+        added = [n for n in range(count) if n in {*order[: search.candidates], *near}]
         bigger = [Variant(sites=tuple(sorted({*grown, n}))) for n in added if n not in grown]
         # Neighbours that do little alone may do much together, as SDXL's 55 to 57 in the paper.
         runs = [
             Variant(sites=tuple(range(low, low + size)))
-            for low in range(max(0, ranked[0] - size + 1), min(ranked[0], count - size) + 1)
+            for low in range(max(0, order[0] - size + 1), min(order[0], count - size) + 1)
         ]
         measure([*bigger, *runs])
         grown = max(bigger, key=lambda v: (scores[v]["donor_similarity"], -scores[v].change)).sites
@@ -212,8 +212,16 @@ def choose_start(starts: Mapping[int, Score], goal: float, within: float) -> int
     return min(good, key=lambda step: (starts[step].change, step), default=0)
 
 
-def _ranked(singles: Mapping[int, Score]) -> Sequence[int]:
-    return sorted(singles, key=lambda n: (-singles[n]["donor_similarity"], n))
+def ranked(singles: Mapping[int, Score]) -> Sequence[int]:
+    """By how far a site alone moves the reading from the prompt's text towards the donor's.
+
+    A site that only garbles the prompt's text, as one that decides its length does, counts for that.
+    """
+
+    def moved(n: int) -> float:
+        return singles[n]["donor_similarity"] - singles[n]["source_similarity"]
+
+    return sorted(singles, key=lambda n: (-moved(n), n))
 
 
 def _better(score: Score, other: Score) -> bool:

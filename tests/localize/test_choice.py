@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.localize.plan import choose, choose_start
+from guard.localize.plan import choose, choose_start, ranked
 from guard.localize.sweep import Score
 
 shares = st.floats(0, 1).map(lambda x: round(x, 3))
@@ -55,3 +55,9 @@ def test_a_set_that_never_reaches_the_goal_still_gets_a_start() -> None:
     """Its own reading at step 0 is then what the others are held to."""
     starts = {0: score(0.6, 0.03), 1: score(0.59, 0.01), 2: score(0.4, 0.0)}
     assert choose_start(starts, goal=0.95, within=0.03) == 1
+
+
+def test_a_site_that_garbles_the_text_is_tried_before_one_that_does_nothing() -> None:
+    """Though the donor's text is read at neither; one that draws it comes first."""
+    singles = {0: score(0.13, 0.0, 0.9), 1: score(0.14, 0.0, 0.97), 4: score(0.9, 0.02, 0.14)}
+    assert ranked(singles) == [4, 0, 1]
