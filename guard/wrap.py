@@ -248,7 +248,14 @@ def _not_clean(decision: Decision) -> Decision:
 
 
 def _generator_states(call: Mapping[str, Any]) -> list[tuple[torch.Generator, torch.Tensor]]:
-    """The random generators of a call with their states, so that a second rung draws the same noise."""
+    """The random generators of a call with their states, so that a second rung draws the same noise.
+
+    PyTorch's own are among them: a call without a generator uses those, and SD3's ControlNet pipelines
+    take the control picture's noise from them in any case.
+    """
     given = call.get("generator")
-    generators = given if isinstance(given, list) else [given] if given is not None else []
+    generators = list(given) if isinstance(given, list) else [given] if given is not None else []
+    generators.append(torch.default_generator)
+    if torch.cuda.is_initialized():
+        generators += torch.cuda.default_generators
     return [(g, g.get_state()) for g in generators]

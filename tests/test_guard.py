@@ -124,6 +124,29 @@ def test_toxic_text_on_every_rung_ends_in_block(guard: Guard) -> None:
     assert "IDIOT" not in str(caught.value)
 
 
+def test_a_second_rung_repeats_the_noise(guard: Guard) -> None:
+    """Without a generator of the caller's too: PyTorch's own is set back for it."""
+    pipe = guard.pipeline._pipe
+    pipeline = GuardedPipeline(pipe, guard.checker, manifest=guard.manifest, reader=Once())
+    arguments = {**call([HARMLESS, TOXIC], steps=2), "output_type": "pil", "generator": None}
+    torch.manual_seed(11)
+    second = pipeline(**arguments).images[0]
+    torch.manual_seed(11)
+    plain = pipe(**arguments).images[0]
+    assert np.array_equal(second, plain)
+
+
+class Once:
+    """Reads a toxic word in the first picture alone."""
+
+    def __init__(self) -> None:
+        self.pictures = 0
+
+    def read(self, image: Image.Image) -> str:
+        self.pictures += 1
+        return "IDIOT" if self.pictures == 1 else "HELLO"
+
+
 def test_a_failing_classifier_draws_nothing(guard: Guard) -> None:
     """The default policy blocks on a classifier error, before the denoiser runs."""
     pipeline = GuardedPipeline(
