@@ -9,6 +9,7 @@ import torch
 
 from guard.errors import InvalidInput, SubstitutionError
 from guard.generate.arguments import argument, first_step
+from guard.generate.encoded import encoded_once
 from guard.generate.transformer import TransformerAdapter
 from guard.substitute.caption import CaptionText
 from guard.substitute.manifest import Manifest
@@ -39,6 +40,7 @@ class CaptionAdapter(TransformerAdapter):
                 name, "the pipeline cannot clean its markup: take that out, or clean_caption=False"
             ) from None
 
+    @encoded_once
     def substituted(
         self,
         pipe: Any,

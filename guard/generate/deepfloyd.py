@@ -9,6 +9,7 @@ import torch
 
 from guard.errors import InvalidInput, SubstitutionError
 from guard.generate.arguments import argument, first_step, refuse_unread_text
+from guard.generate.encoded import encoded_once
 from guard.generate.sd import UNetAdapter
 from guard.substitute.cross import CrossText
 from guard.substitute.manifest import Manifest
@@ -41,6 +42,7 @@ class IfAdapter(UNetAdapter):
         # IF's blocks double the size whatever the other side of the skip has: a rest would not fit.
         return int(2**pipe.unet.num_upsamplers)
 
+    @encoded_once
     def substituted(
         self,
         pipe: Any,

@@ -9,6 +9,7 @@ import torch
 
 from guard.errors import SubstitutionError
 from guard.generate.arguments import argument, first_step
+from guard.generate.encoded import encoded_once
 from guard.generate.transformer import TransformerAdapter
 from guard.substitute.flux import FluxShadow
 from guard.substitute.manifest import Manifest
@@ -29,6 +30,7 @@ class FluxAdapter(TransformerAdapter):
     text_arguments = ("prompt", "prompt_2")
     embedding_arguments = ("prompt_embeds", "pooled_prompt_embeds")
 
+    @encoded_once
     def substituted(
         self,
         pipe: Any,

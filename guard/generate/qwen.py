@@ -9,6 +9,7 @@ import torch
 
 from guard.errors import SubstitutionError
 from guard.generate.arguments import argument, first_step
+from guard.generate.encoded import encoded_once
 from guard.generate.transformer import TransformerAdapter
 from guard.substitute.manifest import Manifest
 from guard.substitute.qwen import QwenShadow, pad_text
@@ -29,6 +30,7 @@ class QwenAdapter(TransformerAdapter):
     text_arguments = ("prompt",)
     embedding_arguments = ("prompt_embeds", "prompt_embeds_mask")
 
+    @encoded_once
     def substituted(
         self,
         pipe: Any,

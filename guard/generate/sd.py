@@ -10,6 +10,7 @@ from torch import nn
 
 from guard.errors import InvalidInput, SubstitutionError
 from guard.generate.arguments import argument, first_step, refuse_unread_text, takes
+from guard.generate.encoded import encoded_once
 from guard.generate.sides import MAX_SIDE, check_side
 from guard.substitute.cross import CrossText
 from guard.substitute.manifest import Manifest
@@ -58,6 +59,7 @@ class SdAdapter(UNetAdapter):
     text_arguments: tuple[str, ...] = ("prompt",)
     embedding_arguments: tuple[str, ...] = ("prompt_embeds",)
 
+    @encoded_once
     def substituted(
         self,
         pipe: Any,

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from guard.generate.arguments import argument, first_step
+from guard.generate.encoded import encoded_once
 from guard.generate.sides import MAX_SIDE, check_side
 from guard.substitute.manifest import Manifest
 from guard.substitute.rows import FlaggedPrompt
@@ -43,6 +44,7 @@ class Sd3Adapter:
         check_side("width", width, unit, most)
         check_side("height", height, unit, most)
 
+    @encoded_once
     def substituted(
         self,
         pipe: Any,

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from guard.generate.arguments import first_step
+from guard.generate.encoded import encoded_once
 from guard.generate.sd import UNetAdapter
 from guard.substitute.cross import CrossText
 from guard.substitute.manifest import Manifest
@@ -26,6 +27,7 @@ class SdxlAdapter(UNetAdapter):
     text_arguments = ("prompt", "prompt_2")
     embedding_arguments = ("prompt_embeds", "pooled_prompt_embeds")
 
+    @encoded_once
     def substituted(
         self,
         pipe: Any,

@@ -32,7 +32,7 @@ class CaptionText(Substitution):
     """Substitution in a `PixArtTransformer2DModel` or a `SanaTransformer2DModel`.
 
     `sites` are numbers of `caption_sites`. A call with an `encoder_attention_mask` needs the flagged prompts'
-    `donor_mask`. Refused on entering: caches, compiled modules, fused projections.
+    `donor_mask`. Refused on entering: caches, fused projections.
     """
 
     _texts: torch.Tensor | None = None
@@ -42,7 +42,7 @@ class CaptionText(Substitution):
         if not isinstance(self._denoiser, (PixArtTransformer2DModel, SanaTransformer2DModel)):
             raise SubstitutionError(
                 f"{type(self._denoiser).__name__} is not a plain PixArtTransformer2DModel or "
-                f"SanaTransformer2DModel (compiled or wrapped?)"
+                f"SanaTransformer2DModel (wrapped?)"
             )
         known = caption_sites(self._denoiser)
         missing = sorted(s for s in self._sites if not 0 <= s < len(known))

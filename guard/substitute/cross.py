@@ -33,7 +33,7 @@ class CrossText(Substitution):
     Where the flagged prompts carry a `donor_pooled`, it takes the place of their rows' `text_embeds`.
     With IP-Adapter the text part of what a site reads is exchanged, and the pictures stay. A call with
     an `encoder_attention_mask` needs the flagged prompts' `donor_mask`. Refused on entering: caches,
-    compiled modules, fused projections, text projections that mix in pictures.
+    fused projections, text projections that mix in pictures.
     """
 
     _seen: torch.Tensor | None = None
@@ -42,8 +42,7 @@ class CrossText(Substitution):
     def _refuse_unsupported(self) -> None:
         if not isinstance(self._denoiser, UNet2DConditionModel):
             raise SubstitutionError(
-                f"{type(self._denoiser).__name__} is not a plain UNet2DConditionModel "
-                f"(compiled or wrapped?)"
+                f"{type(self._denoiser).__name__} is not a plain UNet2DConditionModel (wrapped?)"
             )
         known = cross_attention_sites(self._denoiser)
         missing = sorted(s for s in self._sites if not 0 <= s < len(known))

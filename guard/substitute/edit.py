@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from guard.errors import SubstitutionError
+from guard.substitute.compiled import plain, set_compiled_aside
 from guard.substitute.rows import FlaggedPrompt, RowMatch, match_rows, refuse_ambiguous
 
 __all__ = ["Substitution", "refuse_hooked"]
@@ -28,7 +29,8 @@ class Substitution:
 
     Entering raises SubstitutionError, with the model untouched, where an edit could not be trusted.
     Within, a denoiser call raises it when a site did not fire exactly once, or when a step ended
-    without any flagged row in it. Leaving restores the model, also after an exception. Not thread-safe.
+    without any flagged row in it; what of the denoiser was compiled runs uncompiled. Leaving restores
+    the model, also after an exception. Not thread-safe.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class Substitution:
         if not flagged or not sites:
             raise SubstitutionError("nothing to substitute: no flagged prompt or no site was given")
         refuse_ambiguous(flagged, unconditional)
-        self._denoiser = denoiser
+        self._given, self._denoiser = denoiser, plain(denoiser)
         self._sites = frozenset(sites)
         self._flagged = tuple(flagged)
         self._start_step = start_step
         self._undo = ExitStack()
+        self._encoding: Callable[[], AbstractContextManager[object]] = nullcontext
+        self._encoded = ExitStack()
         self._step = -1
         self._step_time: float | None = None
         self._step_matched = True
@@ -65,10 +69,16 @@ class Substitution:
         """How many denoising steps run unedited."""
         return self._start_step
 
+    def while_encoding(self, context: Callable[[], AbstractContextManager[object]]) -> None:
+        """Enter `context()` with the block, and leave it at the first denoiser call."""
+        self._encoding = context
+
     def __enter__(self) -> Self:
         self._refuse_unsupported()
         with ExitStack() as undo:
+            set_compiled_aside(self._given, undo)
             self._install(undo)
+            self._encoded.enter_context(self._encoding())
             self._undo = undo.pop_all()
         return self
 
@@ -78,6 +88,7 @@ class Substitution:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._encoded.close()
         self._undo.close()
         self._forget()
         if kind is None:
@@ -109,6 +120,7 @@ class Substitution:
         self, text: torch.Tensor, timestep: Any, skipped: Collection[int] = ()
     ) -> RowMatch | None:
         """Note a denoiser call; returns its flagged rows, None where nothing is to be edited in it."""
+        self._encoded.close()
         time = self._time(timestep)
         if time != self._step_time:
             self._close_step()
@@ -136,15 +148,11 @@ class Substitution:
 
 
 def refuse_hooked(denoiser: nn.Module) -> None:
-    """Raise SubstitutionError for hooks that may skip modules, and for compiled modules."""
+    """Raise SubstitutionError for hooks that may skip modules."""
     for name, module in denoiser.named_modules():
         registry = getattr(module, "_diffusers_hook", None)
         foreign = sorted(set(getattr(registry, "hooks", ())) - _HARMLESS_HOOKS)
         if foreign:
             raise SubstitutionError(
                 f"{name or 'the denoiser'} has the hook {foreign[0]!r}, which may skip sites: remove it"
-            )
-        if module._compiled_call_impl is not None:
-            raise SubstitutionError(
-                f"{name or 'the denoiser'} is compiled: substitution would not fire"
             )

@@ -60,7 +60,7 @@ class JointShadow(Substitution):
 
     Where the flagged prompts carry a `donor_pooled`, their rows' `pooled_projections` are the donor's
     too, from the same step on. Refused on entering: fused projections, a foreign attention processor,
-    context parallelism, an enabled cache, a compiled module.
+    context parallelism, an enabled cache.
     """
 
     _model: type[nn.Module]
@@ -84,7 +84,7 @@ class JointShadow(Substitution):
         super().__init__(
             transformer, sites, flagged, unconditional=unconditional, start_step=start_step
         )
-        self._transformer = transformer
+        self._transformer: Any = self._denoiser
         self._last = max(sites)
         self._skipped: frozenset[int] = frozenset()
         self._passed: list[int] = []
@@ -186,7 +186,7 @@ class JointShadow(Substitution):
         family = self._model.__name__
         if not isinstance(self._transformer, self._model):
             raise SubstitutionError(
-                f"{type(self._transformer).__name__} is not a plain {family} (compiled or wrapped?)"
+                f"{type(self._transformer).__name__} is not a plain {family} (wrapped?)"
             )
         known = self._attentions()
         missing = sorted(s for s in self._sites if not 0 <= s < len(known))

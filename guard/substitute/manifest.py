@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from guard.errors import ManifestError, UnsupportedModel
+from guard.substitute.compiled import plain
 from guard.substitute.sites import attention_sites
 
 __all__ = [
@@ -79,6 +80,7 @@ class Manifest:
 
     def differences(self, denoiser: Any, weights_digest: str | None) -> Iterator[str]:
         """Say how a diffusers denoiser (and its weights, where digested) differs from the manifest's."""
+        denoiser = plain(denoiser)
         if type(denoiser).__name__ != self.denoiser:
             yield f"the denoiser is a {type(denoiser).__name__}, the manifest is for {self.denoiser}"
             return
@@ -166,7 +168,7 @@ def find_manifest(denoiser: Any, folder: Path | None) -> Manifest:
         if not list(manifest.differences(denoiser, digest)):
             return manifest
     raise UnsupportedModel(
-        f"no manifest fits this {type(denoiser).__name__}: its text layers have not been measured. "
+        f"no manifest fits this {type(plain(denoiser)).__name__}: its text layers have not been measured. "
         f"Put a {FILE_NAME} into the model's folder (`inkguard localize` measures one, docs/LOCALIZE.md), or "
         f"ask for the method 'prompt_swap', which changes the whole picture"
     )

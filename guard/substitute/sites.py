@@ -17,14 +17,20 @@ from diffusers.models.attention_processor import Attention
 from torch import nn
 
 from guard.errors import UnsupportedModel
+from guard.substitute.compiled import plain
 from guard.substitute.flux import flux_sites
 from guard.substitute.qwen import qwen_sites
 
 __all__ = ["attention_sites", "caption_sites", "cross_attention_sites", "joint_attention_sites"]
 
 
+_COMPILED = "._orig_mod"
+"""What `torch.compile(block)` puts into the names of a block's modules."""
+
+
 def attention_sites(denoiser: Any) -> list[tuple[str, nn.Module]]:
     """Name and module of every site of a denoiser; raises UnsupportedModel for an unknown class."""
+    denoiser = plain(denoiser)
     for kind, sites in _SITES.items():
         if isinstance(denoiser, kind):
             return [*sites(denoiser)]
@@ -74,7 +80,7 @@ def _named(unet: nn.Module, part: str) -> Iterator[tuple[str, nn.Module]]:
     child = getattr(unet, part)
     if child is not None:
         for name, module in child.named_modules():
-            yield f"{part}.{name}", module
+            yield f"{part}.{name}".replace(_COMPILED, ""), module
 
 
 _SITES: Mapping[type[nn.Module], Callable[[Any], Sequence[tuple[str, nn.Module]]]] = {

@@ -350,11 +350,6 @@ def _ip_adapter(model: FluxTransformer2DModel) -> None:
 
 REFUSALS: dict[str, tuple[Callable[[Any], object], str]] = {
     "fused": (lambda m: m.fuse_qkv_projections(), "fused QKV"),
-    "compiled": (lambda m: m.compile(backend="eager"), "compiled"),
-    "compiled-block": (
-        lambda m: m.single_transformer_blocks[0].compile(backend="eager"),
-        "compiled",
-    ),
     "cache": (lambda m: m.enable_cache(FirstBlockCacheConfig()), "may skip sites"),
     "foreign-processor": (_foreign, "_Foreign, not FluxAttnProcessor"),
     "ip-adapter": (_ip_adapter, "FluxIPAdapterAttnProcessor.*IP-Adapters are not supported"),

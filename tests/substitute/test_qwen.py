@@ -305,7 +305,6 @@ def _foreign(model: QwenImageTransformer2DModel) -> None:
 
 REFUSALS: dict[str, tuple[Callable[[Any], object], str]] = {
     "fused": (lambda m: m.transformer_blocks[1].attn.fuse_projections(), "fused QKV"),
-    "compiled": (lambda m: m.compile(backend="eager"), "compiled"),
     "cache": (lambda m: m.enable_cache(FirstBlockCacheConfig()), "may skip sites"),
     "foreign-processor": (_foreign, "_Foreign, not QwenDouble"),
 }

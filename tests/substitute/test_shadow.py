@@ -358,8 +358,6 @@ def test_a_flagged_prompt_like_a_negative_prompt_is_refused() -> None:
 def refusals() -> dict[str, tuple[Callable[[SD3Transformer2DModel], object], str]]:
     return {
         "fused": (lambda m: m.fuse_qkv_projections(), "fused|FusedJoint"),
-        "compiled": (lambda m: m.compile(backend="eager"), "compiled"),
-        "compiled-block": (lambda m: m.transformer_blocks[0].compile(backend="eager"), "compiled"),
         "cache": (enable_cache, "may skip sites"),
         "ip-adapter": (set_ip_adapter, "SD3IPAdapter.*IP-Adapters are not supported"),
         "foreign-processor": (set_foreign, "_Foreign, not JointAttnProcessor2_0"),
@@ -389,7 +387,7 @@ def enable_cache(model: SD3Transformer2DModel) -> None:
 
 @pytest.mark.parametrize("case", list(refusals()))
 def test_what_could_skip_a_site_is_refused(case: str) -> None:
-    """Fused projections, compiled modules and foreign diffusers hooks raise on entry, with the reason."""
+    """Fused projections, foreign processors and diffusers hooks raise on entry, with the reason."""
     batch = make()
     change, message = refusals()[case]
     change(batch.model)
