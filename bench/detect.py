@@ -25,8 +25,10 @@ import numpy as np
 from detect_peers import Peer, prepare
 from detect_tables import alone_table, class_tables, group_of, group_table, slice_table, speed_table
 
-from guard.check import Checker, load_checker
+from guard.check import Checker
+from guard.classify.toxicity import ToxicityClassifier
 from guard.extract import extract
+from guard.policy.load import load_policy
 from guard.types import Action
 
 ROOT = Path(__file__).parent.parent
@@ -126,7 +128,8 @@ def main() -> None:
     options.add_argument("--timed", type=int, default=300, help="prompts a round of timing")
     args = options.parse_args()
     rows = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
-    full = load_checker()
+    # Without the cache of scores: no two prompts are the same in use.
+    full = Checker(load_policy(), ToxicityClassifier.load())
     checkers = {"lists": Checker(full.policy, None), "lists + classifier": full}
     peers = [] if args.no_peers else prepare(OUT / "peers")
     hits: Hits = {}
