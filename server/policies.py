@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from guard.check import Checker
+from guard.classify.cache import CachedScorer
 from guard.classify.toxicity import ToxicityClassifier
 from guard.errors import GuardError, PolicyError
 from guard.policy.load import content_digest, read_policy
@@ -65,7 +66,7 @@ class Policies:
     """
 
     def __init__(self, paths: Sequence[Path | None]) -> None:
-        self._classifier: ToxicityClassifier | None = None
+        self._classifier: CachedScorer | None = None
         watched = [_Watched(path, number == 0) for number, path in enumerate(paths)]
         self._watched = {w.policy.name: w for w in watched}
         if len(self._watched) < len(watched):
@@ -103,7 +104,7 @@ class Policies:
         if policy.verify:
             default_reader()
         if policy.uses_classifier and self._classifier is None:
-            self._classifier = ToxicityClassifier.load()
+            self._classifier = CachedScorer(ToxicityClassifier.load())
         return Checker(policy, self._classifier if policy.uses_classifier else None)
 
 
