@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
 from guard.reference.autoencoder import to_model
 from guard.reference.captions import caption, sample_scene
+from guard.reference.encoders import SHAPE_NAMES, attributes
 from guard.reference.loop import Plan
 from guard.reference.unet import BATCH, Examples, train_unet
 from guard.reference.world import WIDTH, render
@@ -104,12 +105,15 @@ def train(
     def examples_at(_step: int, rng: np.random.Generator) -> Examples:
         scenes = [sample_scene(rng) for _ in range(BATCH)]
         drawn = [render(scene, rng) for scene in scenes]
+        said = [caption(scene, rng) for scene in scenes]
         with torch.autocast(device.type, torch.bfloat16):
-            states = encoder.encode([caption(scene, rng).caption for scene in scenes])
+            states = encoder.encode([c.caption for c in said])
         captioned = torch.from_numpy(rng.random(BATCH) >= 0.1).to(device)
         return Examples(
             clean=to_model(torch.from_numpy(np.stack([p.pixels for p in drawn]))).to(device),
             cells=torch.from_numpy(np.stack([p.cells for p in drawn])).to(device),
+            shape_cells=torch.from_numpy(np.stack([p.shape_cells for p in drawn])).to(device),
+            named=attributes(said)[:, SHAPE_NAMES].to(device),
             text=torch.where(captioned[:, None, None], states, empty),
             captioned=captioned,
         )

@@ -23,7 +23,7 @@ from guard.reference.autoencoder import to_model
 from guard.reference.captions import Captioned, caption, sample_scene
 from guard.reference.encoders import tokenize
 from guard.reference.loop import Plan, run
-from guard.reference.world import CELL, COLUMNS, HEIGHT, LETTERS, WIDTH, render
+from guard.reference.world import CELL, COLUMNS, HEIGHT, LETTERS, WIDTH, layout, render
 
 BATCH = 64
 _READING_BLOCK = 4
@@ -83,6 +83,14 @@ class Latents:
             caption(sample_scene(np.random.default_rng((self.seed, index))), rng)
             for index in indices
         ]
+
+    def shape_cells(self, indices: list[int]) -> torch.Tensor:
+        """Where the shapes stand: bool (B, 8, 12)."""
+        places = []
+        for index in indices:
+            rng = np.random.default_rng((self.seed, index))
+            places.append(layout(sample_scene(rng), rng).shape_cells())
+        return torch.from_numpy(np.stack(places))
 
 
 def cache_latents(vae: AutoencoderKL, file: Path, count: int, seed: int = 42) -> Latents:

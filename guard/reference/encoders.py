@@ -35,6 +35,8 @@ _ATTRIBUTES = (
     ("shape_color", tuple(COLORS)),
     ("shape", SHAPES),
 )
+SHAPE_NAMES = slice(2, 4)
+"""Where the shape's colour and kind stand among the `attributes`."""
 _IGNORE = -100
 
 

@@ -19,7 +19,7 @@ from diffusers import (
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, PreTrainedTokenizerFast
 
 from guard.reference.denoiser import Latents
-from guard.reference.encoders import tokenize
+from guard.reference.encoders import SHAPE_NAMES, attributes, tokenize
 from guard.reference.loop import Plan
 from guard.reference.spelling_clip import WIDTH as CLIP_WIDTH
 from guard.reference.unet import BATCH, Examples, train_unet
@@ -95,12 +95,15 @@ def train(
 
     def examples_at(_step: int, rng: np.random.Generator) -> Examples:
         indices = rng.integers(0, len(latents.z), BATCH).tolist()
+        said = latents.captions(indices, rng)
         with torch.autocast(device.type, torch.bfloat16):
-            states, pooled = encoders.encode([c.caption for c in latents.captions(indices, rng)])
+            states, pooled = encoders.encode([c.caption for c in said])
         captioned = torch.from_numpy(rng.random(BATCH) >= 0.1).to(device)
         return Examples(
             clean=latents.z[indices].to(device).float() + shift,
             cells=latents.cells[indices].to(device).long(),
+            shape_cells=latents.shape_cells(indices).to(device),
+            named=attributes(said)[:, SHAPE_NAMES].to(device),
             text=states * captioned[:, None, None],
             captioned=captioned,
             added={"text_embeds": pooled * captioned[:, None], "time_ids": time_ids},

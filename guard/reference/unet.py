@@ -1,7 +1,8 @@
-"""One training loop for the reference U-Nets: velocity prediction, and a head that must name letters.
+"""One training loop for the reference U-Nets: velocity prediction, and heads that must name what is drawn.
 
-As for `sd3-tiny`, a linear head (here on the mid block, whose positions are the letters' cells) must
-name each cell's letter in training. It is thrown away afterwards.
+As for `sd3-tiny`, linear heads (here on the mid block, whose positions are the letters' cells) must
+name in training each cell's letter and, where the shape stands, the shape and its colour. They are
+thrown away afterwards.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 
 from guard.reference.loop import Plan, run
-from guard.reference.world import LETTERS
+from guard.reference.world import COLORS, LETTERS, SHAPES
 
 BATCH = 64
 _READING_WEIGHT = 0.1
@@ -29,15 +30,45 @@ _READING_WEIGHT = 0.1
 class Examples:
     """What one training step learns from; B = BATCH.
 
-    `clean` float32 (B, C, H, W); `cells` int64 (B, 8, 12), -1 outside the sign; `text` (B, T, D) and
-    the other conditioning `added`; `captioned` bool (B,), False where the caption was dropped.
+    `clean` float32 (B, C, H, W); `cells` int64 (B, 8, 12), -1 outside the sign; `shape_cells` bool
+    (B, 8, 12); `named` int64 (B, 2), the shape's colour and kind, -100 where the caption is silent;
+    `text` (B, T, D) and the other conditioning `added`; `captioned` bool (B,), False where the caption
+    was dropped.
     """
 
     clean: torch.Tensor
     cells: torch.Tensor
+    shape_cells: torch.Tensor
+    named: torch.Tensor
     text: torch.Tensor
     captioned: torch.Tensor
     added: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+class Readers(nn.Module):
+    """Linear heads on the mid block's output, one for each thing that a cell can be asked."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.letter = nn.Linear(width, len(LETTERS))
+        self.shape_color = nn.Linear(width, len(COLORS))
+        self.shape = nn.Linear(width, len(SHAPES))
+
+    def losses(self, picture: torch.Tensor, batch: Examples) -> dict[str, torch.Tensor]:
+        """Cross-entropies over the cells that a caption tells of; `picture` is (B, C, 8, 12)."""
+        states = picture.float().flatten(2).transpose(1, 2)
+        cells = batch.cells.flatten(1)
+        silent = (cells < 0) | ~batch.captioned[:, None]
+        losses = {"reading": _cross_entropy(self.letter(states), cells.masked_fill(silent, -100))}
+        silent = ~batch.shape_cells.flatten(1) | ~batch.captioned[:, None]
+        for index, head in enumerate((self.shape_color, self.shape)):
+            truth = batch.named[:, index, None].expand(silent.shape).masked_fill(silent, -100)
+            losses[("color", "shape")[index]] = _cross_entropy(head(states), truth)
+        return losses
+
+
+def _cross_entropy(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(logits.transpose(1, 2), truth, ignore_index=-100)
 
 
 def train_unet(
@@ -59,7 +90,7 @@ def train_unet(
     """
     model = model.to(device)
     average = copy.deepcopy(model).eval()
-    reader = nn.Linear(model.config.block_out_channels[-1], len(LETTERS)).to(device)
+    readers = Readers(model.config.block_out_channels[-1]).to(device)
     matrices = {k: p for k, p in model.named_parameters() if p.ndim == 2 and muon in k}
     rest = [p for k, p in model.named_parameters() if k not in matrices]
     optimizers: list[torch.optim.Optimizer] = [
@@ -67,7 +98,7 @@ def train_unet(
         # rate) they grow until the attention to text collapses, after some 900 steps.
         torch.optim.Muon(matrices.values(), lr=0.01, momentum=0.95, weight_decay=0.2),
         torch.optim.AdamW(
-            [*rest, *reader.parameters()], lr=1e-3, betas=(0.9, 0.95), weight_decay=0.0
+            [*rest, *readers.parameters()], lr=1e-3, betas=(0.9, 0.95), weight_decay=0.0
         ),
     ]
     seen: dict[str, torch.Tensor] = {}
@@ -97,18 +128,15 @@ def train_unet(
             )[0][:, : batch.clean.shape[1]]
         error = (velocity.float() - (signal * noise - sigma * batch.clean)).square()
         flow = (error * _salience(batch.clean)).mean()
-        cells = batch.cells.flatten(1)
-        cells = cells.masked_fill((cells < 0) | ~batch.captioned[:, None], -100)
-        named = reader(seen["picture"].float().flatten(2).transpose(1, 2))
-        reading = F.cross_entropy(named.transpose(1, 2), cells, ignore_index=-100)
-        monitor["reading"] = reading.detach()
-        return flow + _READING_WEIGHT * reading
+        named = readers.losses(seen["picture"], batch)
+        monitor.update({key: value.detach() for key, value in named.items()})
+        return flow + _READING_WEIGHT * torch.stack(list(named.values())).sum()
 
     run(
         name="unet",
         checkpoint=checkpoint,
         plan=plan,
-        modules={"model": model, "reader": reader},
+        modules={"model": model, "readers": readers},
         optimizers=optimizers,
         loss_at=loss_at,
         ema=average,

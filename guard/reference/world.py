@@ -60,12 +60,38 @@ class Picture:
 
     `pixels` is uint8 (HEIGHT, WIDTH, 3). `sign_box` is (left, top, right, bottom) in pixels,
     half-open. `cells` is int64 (HEIGHT // CELL, COLUMNS): the index into `LETTERS` of the letter
-    in that token, -1 outside the letters' rows.
+    in that token, -1 outside the letters' rows. `shape_cells` is bool (HEIGHT // CELL, COLUMNS): the
+    tokens whose middle lies in the shape's square.
     """
 
     pixels: np.ndarray
     sign_box: tuple[int, int, int, int]
     cells: np.ndarray
+    shape_cells: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What a caption leaves open: places in pixels, colours as drawn.
+
+    `row` is the first of the two rows of cells that hold the letters; `shape` is its middle (x, y)
+    and its half-size.
+    """
+
+    row: int
+    sign_box: tuple[int, int, int, int]
+    shape: tuple[int, int, int]
+    background: tuple[int, int, int]
+    shape_color: tuple[int, int, int]
+    sign: tuple[int, int, int]
+
+    def shape_cells(self) -> np.ndarray:
+        """The cells whose middle lies in the shape's square: bool (HEIGHT // CELL, COLUMNS)."""
+        x, y, radius = self.shape
+        columns = np.abs(np.arange(COLUMNS) * CELL + CELL / 2 - x) < radius
+        rows = np.abs(np.arange(HEIGHT // CELL) * CELL + CELL / 2 - y) < radius
+        inside: np.ndarray = rows[:, None] & columns
+        return inside
 
 
 def first_column(length: int) -> int:
@@ -100,33 +126,47 @@ def _jitter(name: str, rng: np.random.Generator) -> tuple[int, int, int]:
     return r, g, b
 
 
-def render(scene: Scene, rng: np.random.Generator) -> Picture:
-    """Draw one picture of `scene`; everything the caption leaves open comes from `rng`."""
+def layout(scene: Scene, rng: np.random.Generator) -> Layout:
+    """Draw from `rng` everything that a picture of `scene` leaves open."""
     place = "top" if rng.random() < 0.35 else "bottom"
-    row = _LETTER_ROWS[place]
     margin_x, margin_y = int(rng.integers(2, 7)), int(rng.integers(1, 4))
-    box = (margin_x, row * CELL - margin_y, WIDTH - margin_x, (row + 2) * CELL + margin_y)
-    s = _SUPERSAMPLE
-    image = Image.new("RGB", (WIDTH * s, HEIGHT * s), _jitter(scene.background, rng))
-    draw = ImageDraw.Draw(image)
+    background = _jitter(scene.background, rng)
     radius = int(rng.integers(12, 17))
     x = int(rng.integers(radius + 2, WIDTH - radius - 1))
     y = HEIGHT - radius - 2 if place == "top" else radius + 2
-    draw_shape(draw, scene.shape, x * s, y * s, radius * s, _jitter(scene.shape_color, rng))
-    sign = _jitter(scene.sign, rng)
-    left, top, right, bottom = (v * s for v in box)
-    draw.rounded_rectangle((left, top, right - 1, bottom - 1), radius=4 * s, fill=sign)
+    row = _LETTER_ROWS[place]
+    return Layout(
+        row=row,
+        sign_box=(margin_x, row * CELL - margin_y, WIDTH - margin_x, (row + 2) * CELL + margin_y),
+        shape=(x, y, radius),
+        background=background,
+        shape_color=_jitter(scene.shape_color, rng),
+        sign=_jitter(scene.sign, rng),
+    )
+
+
+def render(scene: Scene, rng: np.random.Generator) -> Picture:
+    """Draw one picture of `scene`; everything the caption leaves open comes from `rng`."""
+    plan = layout(scene, rng)
+    s = _SUPERSAMPLE
+    image = Image.new("RGB", (WIDTH * s, HEIGHT * s), plan.background)
+    draw = ImageDraw.Draw(image)
+    x, y, radius = (v * s for v in plan.shape)
+    draw_shape(draw, scene.shape, x, y, radius, plan.shape_color)
+    left, top, right, bottom = (v * s for v in plan.sign_box)
+    draw.rounded_rectangle((left, top, right - 1, bottom - 1), radius=4 * s, fill=plan.sign)
     pixels = np.array(image.resize((WIDTH, HEIGHT), Image.Resampling.BOX))
+    row = plan.row
     cells = np.full((HEIGHT // CELL, COLUMNS), -1)
     cells[row : row + 2] = LETTERS.index(" ")
-    luminance = 0.3 * sign[0] + 0.59 * sign[1] + 0.11 * sign[2]
+    luminance = 0.3 * plan.sign[0] + 0.59 * plan.sign[1] + 0.11 * plan.sign[2]
     ink = np.array((15, 15, 15) if luminance > 110 else (250, 250, 250), dtype=np.float32)
     for column, letter in enumerate(scene.text, first_column(len(scene.text))):
         cover = _glyph(letter)[..., None]
         area = np.s_[row * CELL : (row + 2) * CELL, column * CELL : (column + 1) * CELL]
         pixels[area] = (pixels[area] * (1 - cover) + ink * cover).round().astype(np.uint8)
         cells[row : row + 2, column] = LETTERS.index(letter)
-    return Picture(pixels, box, cells)
+    return Picture(pixels, plan.sign_box, cells, plan.shape_cells())
 
 
 def draw_shape(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 
 import pytest
 
@@ -17,19 +17,14 @@ UNITS = [
 ]
 
 
-def seconds(prompt: str) -> float:
-    best = float("inf")
-    for _ in range(3):
-        start = time.process_time()
-        readings(prompt, extract(prompt))
-        best = min(best, time.process_time() - start)
-    return best
-
-
 @pytest.mark.parametrize("unit", UNITS)
-def test_time_is_linear(unit: str) -> None:
+def test_time_is_linear(unit: str, seconds: Callable[[Callable[[], object]], float]) -> None:
     """Five times the length takes about five times the time (the square would be 25 times)."""
-    small = seconds(unit * (20_000 // len(unit)))
-    large = seconds(unit * (100_000 // len(unit)))
+
+    def taken(length: int) -> float:
+        prompt = unit * (length // len(unit))
+        return seconds(lambda: readings(prompt, extract(prompt)))
+
+    small, large = taken(20_000), taken(100_000)
     assert large < 12 * small + 0.02
     assert large < 2

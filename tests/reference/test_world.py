@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import binary_dilation
 
 from guard.reference.captions import caption, held_out, sample_scene, sample_text
 from guard.reference.encoders import spelling, text_places
 from guard.reference.tokenizers import t5_tokenizer
-from guard.reference.world import LETTERS, MAX_LETTERS, render
+from guard.reference.world import CELL, LETTERS, MAX_LETTERS, render
 
 TOKENIZER = t5_tokenizer()
 
@@ -26,6 +29,23 @@ def test_pictures_hold_the_text_in_their_letter_cells(seed: int) -> None:
     assert len(rows) == 2
     assert "".join(LETTERS[i] for i in rows[0]).strip() == scene.text.strip()
     assert picture.sign_box[1] < picture.sign_box[3]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32))
+def test_shapes_stand_in_their_cells(seed: int) -> None:
+    """Another shape changes the picture in the shape's cells and in half of a cell around them."""
+    scene = sample_scene(np.random.default_rng(seed))
+    circle, sun = (
+        render(replace(scene, shape=shape), np.random.default_rng(seed))
+        for shape in ("circle", "sun")
+    )
+    assert np.array_equal(circle.shape_cells, sun.shape_cells)
+    inside = np.kron(circle.shape_cells, np.ones((CELL, CELL), bool))
+    around = binary_dilation(inside, np.ones((3, 3), bool), iterations=CELL // 2 + 1)
+    changed = (circle.pixels != sun.pixels).any(-1)
+    assert changed[inside].mean() > 0.1
+    assert not changed[~around].any()
 
 
 @settings(max_examples=60, deadline=None)
