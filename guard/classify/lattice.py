@@ -130,7 +130,7 @@ def _after(text: str, at: int, end: int, form: Form) -> int:
     rest = text[at:stop]
     if rest and not rest.isdigit() and rest not in form.rests and rest.strip("!|+") != "":
         plain = "".join(LEET.get(char, char)[0] for char in rest)
-        return stop if plain in form.rests else 0
+        return stop if plain in form.rests or plain.replace("z", "s") in form.rests else 0
     return stop
 
 

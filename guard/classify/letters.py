@@ -24,7 +24,7 @@ _OWN = {
     for pair in (  # noqa: SIM905 (a table)
         "б6 вb мm пn лn фo ъb гr дd з3 иn йn кk нh тt ьb ѣb цu чy шw щw ыbi эe ю10 яr ҝk ңh ҡk ғf ԁd ԍg "
         "ßss εe χx βb ηn κk τt ωw ςc λa ϲc ϳj μu սu ոn հh ցg քp օo "
-        "⭕o ❌x ❎x ✖x ❗i ❕i ✝t ➕t ∂d ¢c ¥y æae œoe þp ǫq ŋn ſs ʃs ɛe ƨs ɔc ɟf"
+        "€€ ⭕o ❌x ❎x ✖x ❗i ❕i ✝t ➕t ∂d ¢c ¥y æae œoe þp ǫq ŋn ſs ʃs ɛe ƨs ɔc ɟf"
     ).split()
 }
 # In the order of ascii_lowercase; letters that look the same upside down stand for themselves.

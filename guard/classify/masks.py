@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from guard.classify.english import english_words
 from guard.classify.forms import Form, single_letters
 from guard.classify.index import Index
 from guard.types import Severity
@@ -41,6 +42,8 @@ def masked(text: str, index: Index) -> Iterator[tuple[int, int, Form]]:
         kept = word.lstrip(_WEAK) if not strong else word
         start += len(word) - len(kept)
         kept = kept if strong else kept.rstrip(_WEAK)
+        if kept.rstrip("?") in english_words():
+            continue  # a question
         if kept not in known:
             known[kept] = list(_fits(kept, strong, index))
         yield from ((start, start + len(kept), form) for form in known[kept])

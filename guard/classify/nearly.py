@@ -1,4 +1,6 @@
-"""Words that are no English words but nearly a term: it looks or sounds like one, or is one slip away.
+"""Words that are no English words but nearly a term.
+
+It looks or sounds like one, is one slip away, or is one from its end to its beginning.
 
 Edit distance is Damerau's, looked up in SymSpell's deletion index (package symspellpy).
 """
@@ -12,6 +14,7 @@ from symspellpy import SymSpell, Verbosity
 from guard.classify.english import english_words
 from guard.classify.sounds import sketch, sound
 from guard.classify.terms import Entry
+from guard.types import Severity
 
 __all__ = ["Nearly"]
 
@@ -49,16 +52,24 @@ class Nearly:
     def find(self, word: str) -> Iterator[tuple[Entry, str]]:
         """The entries that a folded word, which is no English one, is nearly a term of.
 
-        Each comes with "looks like", "sounds like" or "misspelled".
+        Each comes with "backwards", "looks like", "sounds like" or "misspelled".
         """
         if not _SHORTEST_HEARD <= len(word) <= _LONGEST:
             return
+        yield from ((entry, "backwards") for entry in self._turned(word))
         for term in self._seen(word):
             yield from ((entry, "looks like") for entry in self._entries[term])
         for term in self._heard(word):
             yield from ((entry, "sounds like") for entry in self._entries[term])
         for term in self._slipped(word):
             yield from ((entry, "misspelled") for entry in self._entries[term])
+
+    def _turned(self, word: str) -> Iterator[Entry]:
+        """Terms that the word is when it is read from its end: mild ones may stand there by chance."""
+        if len(word) >= _SHORTEST_SWAPPED and word != (turned := word[::-1]):
+            for entry in self._entries.get(turned, ()):
+                if entry.severity.rank >= Severity.MODERATE.rank:
+                    yield entry
 
     def _seen(self, word: str) -> set[str]:
         """Terms that the word looks like with an l for an i, which capitals and folding make one."""

@@ -14,11 +14,21 @@ from dataclasses import dataclass, field, replace
 
 from guard.classify.letters import FLIPPED, TURNED, latin
 
-__all__ = ["LEET", "Folded", "fold", "join", "leet", "squeeze", "upside_down", "variants"]
+__all__ = [
+    "LEET",
+    "Folded",
+    "fold",
+    "join",
+    "leet",
+    "squeeze",
+    "unboxed",
+    "upside_down",
+    "variants",
+]
 
 LEET: dict[str, str] = {
     **{"0": "o", "1": "il", "2": "z", "3": "e", "4": "a", "5": "s", "6": "gb", "7": "t"},
-    **{"8": "b", "9": "g", "@": "a", "$": "s", "!": "il", "|": "il", "+": "t", "€": "e", "£": "l"},
+    **{"8": "b", "9": "g", "@": "a", "$": "s", "!": "il", "|": "il", "+": "t", "€": "ec", "£": "l"},
     **{"(": "c", "<": "c", "[": "c", "{": "c", "#": "h", "^": "a", "%": "x"},
 }
 """The letters that a digit or sign may stand for, the likelier one first."""
@@ -125,6 +135,18 @@ def join(folded: Folded, *, wide: bool = False) -> Folded:
     return _drop(folded, gaps)
 
 
+_BOXED = re.compile(r"(?:[(\[{<][^\W_][)\]}>][\s._\-]?){3,}")
+
+
+def unboxed(folded: Folded) -> Folded:
+    """Letters in brackets of their own become a word: "(i)(d)(i)(o)(t)" reads "idiot"."""
+    gaps = []
+    for run in _BOXED.finditer(folded.text):
+        end = run.end() - run[0][-1].isspace()
+        gaps += [(i, i + 1) for i in range(run.start(), end) if not folded.text[i].isalnum()]
+    return _drop(folded, gaps)
+
+
 def _drop(folded: Folded, gaps: list[tuple[int, int]]) -> Folded:
     if not gaps:
         return folded
@@ -154,6 +176,8 @@ def variants(text: str) -> tuple[Folded, ...]:
         readings = [base, squeeze(base)]
         if _SINGLE.search(base.text):
             readings += [squeeze(join(base)), join(base, wide=True)]
+        if _BOXED.search(base.text):
+            readings.append(unboxed(base))
         for reading in readings:
             seen.setdefault(reading.text, reading)
     return tuple(seen.values())

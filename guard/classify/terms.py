@@ -41,7 +41,7 @@ class Match:
     """An entry found at half-open offsets of the original text.
 
     `reading` says in which reading of the text: "plain", "joined", "leet", "upside down", "split",
-    "lattice", "masked", "sounds like" or "misspelled".
+    "lattice", "masked", "backwards", "looks like", "sounds like" or "misspelled".
     """
 
     start: int

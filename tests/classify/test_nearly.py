@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from guard.classify.english import english_words
@@ -53,6 +55,15 @@ def test_found(word: str, how: str) -> None:
 def test_not_found(word: str) -> None:
     """Words that begin otherwise, short words with another letter, and endless ones are not."""
     assert list(NEARLY.find(word)) == []
+
+
+def test_backwards() -> None:
+    """Terms that are not mild are found from their end to their beginning; palindromes are no disguise."""
+    severe = replace(entry("wanker"), severity=Severity.MODERATE)
+    level = replace(entry("sexes"), severity=Severity.MODERATE)
+    turned = Nearly([("wanker", severe), ("sexes", level), ("loser", entry("loser"))])
+    assert (severe, "backwards") in turned.find("reknaw")
+    assert not any(how == "backwards" for w in ("sexes", "resol") for _, how in turned.find(w))
 
 
 def test_opting_out() -> None:

@@ -70,6 +70,10 @@ FOUND = [
     ("ⒾⒹⒾⓄⓉ", "ⒾⒹⒾⓄⓉ"),
     ("ᏞᎾᏚᎬᎡ", "ᏞᎾᏚᎬᎡ"),
     ("Dummy", "Dummy"),
+    ("L0SERZ", "L0SERZ"),
+    ("LOS€R", "LOS€R"),
+    ("(i)(d)(i)(o)(t)", "i)(d)(i)(o)(t"),
+    ("[I] [D] [I] [O] [T] hello", "I] [D] [I] [O] [T"),
 ]
 CLEAN = [
     "",
@@ -84,6 +88,8 @@ CLEAN = [
     "closer",
     "1d",
     "looser",
+    "WIN OR LOSE?",
+    "(i) see (d) below",
 ]
 HARMLESS = [
     "Scunthorpe",

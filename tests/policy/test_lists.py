@@ -126,6 +126,20 @@ def test_allowed_words_hide_no_term() -> None:
     assert not {word.replace(" ", "") for word in allowed} & terms
 
 
+@pytest.mark.parametrize("text", ["8==D", "8=====>", "( o )( o )", "(.)(.)", "(.Y.)"])
+def test_drawn_obscenities_are_found(text: str) -> None:
+    """What is drawn with signs, not written, is found by regular expressions."""
+    assert any(list(pattern.find(f"look: {text} ha")) for pattern in POLICY.patterns)
+
+
+@pytest.mark.parametrize(
+    "text", ["8 = 8", "18==18", "f(o)(x)", "OPEN (o) CLOSED", "(y)", "2 x 4 = 8"]
+)
+def test_signs_that_draw_nothing_are_allowed(text: str) -> None:
+    """Sums, brackets and the like are no drawings."""
+    assert not any(list(pattern.find(text)) for pattern in POLICY.patterns)
+
+
 def test_loading_is_quick(seconds: Callable[[Callable[[], object]], float]) -> None:
     """All lists load in less than 3 s of processor time; on a quiet core it is less than half of that."""
     assert seconds(load_policy) < 3
