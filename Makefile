@@ -11,7 +11,7 @@ demo: $(STAMP)
 	$(BIN)/inkguard demo --out out/demo
 
 test: $(STAMP) lint
-	OMP_NUM_THREADS=2 $(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
