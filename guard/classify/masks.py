@@ -21,6 +21,7 @@ _SUFFIXES = ("", "s", "es", "ed", "er", "ers", "in", "ing", "y")
 _PAIR = re.compile(r"[^\W\d_]{2}|[*]{2}")
 _LONGEST = 20
 _FEWEST_LETTERS = 2
+_SHORTEST_QUESTION = 4
 
 
 def masked(text: str, index: Index) -> Iterator[tuple[int, int, Form]]:
@@ -42,11 +43,13 @@ def masked(text: str, index: Index) -> Iterator[tuple[int, int, Form]]:
         kept = word.lstrip(_WEAK) if not strong else word
         start += len(word) - len(kept)
         kept = kept if strong else kept.rstrip(_WEAK)
-        if kept.rstrip("?") in english_words():
-            continue  # a question
         if kept not in known:
             known[kept] = list(_fits(kept, strong, index))
-        yield from ((start, start + len(kept), form) for form in known[kept])
+        # "Win or lose?" asks; but a short word, or what may be worse than mild, is taken for masked.
+        asked = kept[-1:] == "?" and len(kept) > _SHORTEST_QUESTION and kept[:-1] in english_words()
+        for form in known[kept]:
+            if not asked or (form.entry and form.entry.severity.rank >= Severity.MODERATE.rank):
+                yield start, start + len(kept), form
 
 
 def _fits(word: str, strong: bool, index: Index) -> Iterator[Form]:

@@ -135,15 +135,16 @@ def join(folded: Folded, *, wide: bool = False) -> Folded:
     return _drop(folded, gaps)
 
 
-_BOXED = re.compile(r"(?:[(\[{<][^\W_][)\]}>][\s._\-]?){3,}")
+_BOX = r"[(\[{<][^\W_][)\]}>]"
+_BOXED = re.compile(rf"{_BOX}(?:[\s._\-]?{_BOX}){{2,}}")
 
 
 def unboxed(folded: Folded) -> Folded:
     """Letters in brackets of their own become a word: "(i)(d)(i)(o)(t)" reads "idiot"."""
     gaps = []
     for run in _BOXED.finditer(folded.text):
-        end = run.end() - run[0][-1].isspace()
-        gaps += [(i, i + 1) for i in range(run.start(), end) if not folded.text[i].isalnum()]
+        inner = range(run.start() + 1, run.end() - 1)  # the outermost part it from its neighbours
+        gaps += [(i, i + 1) for i in inner if not folded.text[i].isalnum()]
     return _drop(folded, gaps)
 
 

@@ -61,9 +61,10 @@ class Readers(nn.Module):
         silent = (cells < 0) | ~batch.captioned[:, None]
         losses = {"reading": _cross_entropy(self.letter(states), cells.masked_fill(silent, -100))}
         silent = ~batch.shape_cells.flatten(1) | ~batch.captioned[:, None]
-        for index, head in enumerate((self.shape_color, self.shape)):
-            truth = batch.named[:, index, None].expand(silent.shape).masked_fill(silent, -100)
-            losses[("color", "shape")[index]] = _cross_entropy(head(states), truth)
+        heads = {"color": self.shape_color, "shape": self.shape}
+        for (key, head), named in zip(heads.items(), batch.named.unbind(1), strict=True):
+            truth = named[:, None].expand(silent.shape).masked_fill(silent, -100)
+            losses[key] = _cross_entropy(head(states), truth)
         return losses
 
 

@@ -73,6 +73,8 @@ FOUND = [
     ("L0SERZ", "L0SERZ"),
     ("LOS€R", "LOS€R"),
     ("(i)(d)(i)(o)(t)", "i)(d)(i)(o)(t"),
+    ("big(i)(d)(i)(o)(t)-head", "i)(d)(i)(o)(t"),
+    ("idio?", "idio?"),
     ("[I] [D] [I] [O] [T] hello", "I] [D] [I] [O] [T"),
 ]
 CLEAN = [
