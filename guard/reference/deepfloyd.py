@@ -19,12 +19,11 @@ from guard.reference.autoencoder import to_model
 from guard.reference.captions import caption, sample_scene
 from guard.reference.encoders import SHAPE_NAMES, attributes
 from guard.reference.loop import Plan
+from guard.reference.schedule import shifted_cosine
 from guard.reference.unet import BATCH, Examples, train_unet
 from guard.reference.world import WIDTH, render
 
 _NOISE_SHIFT = 0.25
-"""Our pictures are flat: where shapes and signs stand shows through noise that hides any one pixel, and
-by the plain cosine schedule all of that would be decided in the first of 20 steps."""
 LENGTH = 77
 """Tokens of a prompt in `IFPipeline`, whatever the tokenizer says."""
 
@@ -65,19 +64,10 @@ def new_unet() -> UNet2DConditionModel:
     )
 
 
-def _shifted_cosine(shift: float, steps: int = 1000) -> list[float]:
-    """Betas of the cosine schedule with all noise `1 / shift` times as strong ("simple diffusion", Hoogeboom et al. 2023)."""
-    t = np.arange(steps + 1) / steps
-    cosine = np.cos((t + 0.008) / 1.008 * np.pi / 2) ** 2
-    signal = cosine * shift**2 / (cosine * shift**2 + 1 - cosine)
-    betas: list[float] = np.clip(1 - signal[1:] / signal[:-1], 0, 0.999).round(8).tolist()
-    return betas
-
-
 def new_scheduler() -> DPMSolverMultistepScheduler:
     """IF's cosine schedule, shifted, with velocity prediction and a second-order solver, for 20 steps."""
     return DPMSolverMultistepScheduler(
-        trained_betas=_shifted_cosine(_NOISE_SHIFT),
+        trained_betas=shifted_cosine(_NOISE_SHIFT),
         prediction_type="v_prediction",
         timestep_spacing="trailing",
         lambda_min_clipped=-8.0,

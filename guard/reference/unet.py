@@ -69,7 +69,9 @@ class Readers(nn.Module):
 
 
 def _cross_entropy(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    return F.cross_entropy(logits.transpose(1, 2), truth, ignore_index=-100)
+    """Mean over the cells that are asked, 0 where none is; `logits` (B, N, K), `truth` int64 (B, N)."""
+    total = F.cross_entropy(logits.transpose(1, 2), truth, ignore_index=-100, reduction="sum")
+    return total / (truth >= 0).sum().clamp_min(1)
 
 
 def train_unet(
