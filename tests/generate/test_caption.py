@@ -29,7 +29,8 @@ from tests.generate.calls import (
     plain,
     snapshot,
 )
-from tests.generate.pipelines import pipeline, pixart_parts, sana_parts
+from tests.generate.parts import pixart_parts, sana_parts
+from tests.generate.pipelines import pipeline
 
 SPRINT = ("SanaSprintPipeline", "SanaSprintImg2ImgPipeline")
 NAMES = ("PixArtAlphaPipeline", "PixArtSigmaPipeline", "SanaPipeline", *SPRINT)

@@ -25,7 +25,9 @@ from tests.generate.calls import (
     manifest,
     plain,
 )
-from tests.generate.pipelines import WIDTH, flux_parts, pipeline
+from tests.generate.nets import WIDTH
+from tests.generate.parts import flux_parts
+from tests.generate.pipelines import pipeline
 
 DONOR = DONORS["equal"]
 NAMES = (  # the others are in test_variants.py

@@ -12,7 +12,8 @@ import torch
 from guard.errors import InvalidInput
 from guard.generate.adapter import adapter_for
 from tests.generate.calls import DONORS, TOXIC, call, draw, every_site, plain
-from tests.generate.pipelines import pipeline, pixart_parts
+from tests.generate.parts import pixart_parts
+from tests.generate.pipelines import pipeline
 
 
 @pytest.fixture(autouse=True)

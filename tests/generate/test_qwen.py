@@ -25,7 +25,9 @@ from tests.generate.calls import (
     manifest,
     plain,
 )
-from tests.generate.pipelines import WIDTH, pipeline, qwen_parts
+from tests.generate.nets import WIDTH
+from tests.generate.parts import qwen_parts
+from tests.generate.pipelines import pipeline
 
 NAMES = (  # the others are in test_variants.py
     "QwenImagePipeline",

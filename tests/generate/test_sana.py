@@ -26,7 +26,8 @@ from tests.generate.calls import (
     manifest,
     plain,
 )
-from tests.generate.pipelines import pipeline, sana_parts
+from tests.generate.parts import sana_parts
+from tests.generate.pipelines import pipeline
 
 
 @pytest.fixture(autouse=True)

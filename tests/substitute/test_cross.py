@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -18,19 +17,11 @@ from guard.errors import SubstitutionError
 from guard.substitute.cross import CrossText
 from guard.substitute.rows import FlaggedPrompt
 from guard.substitute.sites import cross_attention_sites
+from tests.substitute.parity import snapshot
 
 TOKENS, WIDTH = 7, 24
 FAMILIES = ("sd", "sdxl", "if")
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """These nets are so small that a second thread only waits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @dataclass
@@ -115,15 +106,6 @@ shared = cache(make)
 
 def sites_of(batch: Batch) -> int:
     return len(cross_attention_sites(batch.model))
-
-
-def snapshot(model: torch.nn.Module) -> list[object]:
-    """Everything that an edit could leave behind: hooks, processors, attributes."""
-    state: list[object] = []
-    for name, module in model.named_modules():
-        state.append((name, sorted(module.__dict__), id(getattr(module, "processor", None))))
-        state.append((len(module._forward_hooks), len(module._forward_pre_hooks)))
-    return state
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Callable
 from typing import Any
 
 import accelerate
@@ -21,97 +19,10 @@ from hypothesis import strategies as st
 from guard.errors import SubstitutionError
 from guard.substitute.flux import FluxShadow, flux_sites
 from guard.substitute.rows import FlaggedPrompt
+from tests.substitute.flux import DOUBLE, SIDE, SITES, WIDTH, make, shared
+from tests.substitute.parity import TOLERANCE, relative, snapshot
 
-DOUBLE, SINGLE, TOKENS, WIDTH, SIDE = 2, 3, 6, 24, 4
-SITES = DOUBLE + SINGLE
-# Largest difference over the mean size of the output: a few roundings of float32, and the
-# 8 bits of bfloat16, which round differently where the attention is split.
-TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 0.2}
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """These nets are so small that a second thread only waits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@dataclass
-class Batch:
-    """Inputs of one denoiser call with a batch of 4, and donor text for rows 2 and 3."""
-
-    model: FluxTransformer2DModel
-    picture: torch.Tensor
-    text: torch.Tensor
-    pooled: torch.Tensor
-    donors: torch.Tensor
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def run(
-        self, text: torch.Tensor | None = None, time: float = 0.5, **options: Any
-    ) -> torch.Tensor:
-        places = torch.arange(SIDE * SIDE)
-        picture_ids = torch.stack([places * 0, places // SIDE, places % SIDE], dim=1)
-        given = {
-            "hidden_states": self.picture,
-            "timestep": torch.full((4,), time),
-            "encoder_hidden_states": self.text if text is None else text,
-            "pooled_projections": self.pooled,
-            "txt_ids": torch.zeros(TOKENS, 3),
-            "img_ids": picture_ids.float(),
-            "return_dict": False,
-        }
-        with torch.no_grad():
-            return self.model(**{**given, **self.options, **options})[0]
-
-    def flagged(self, donors: torch.Tensor | None = None) -> list[FlaggedPrompt]:
-        donors = self.donors if donors is None else donors
-        return [FlaggedPrompt(self.text[2], donors[0]), FlaggedPrompt(self.text[3], donors[1])]
-
-    def donor_text(self) -> torch.Tensor:
-        return torch.cat([self.text[:2], self.donors])
-
-
-def make(dtype: torch.dtype = torch.float32, distilled: bool = False) -> Batch:
-    torch.manual_seed(0)
-    model = FluxTransformer2DModel(
-        in_channels=8,
-        num_layers=DOUBLE,
-        num_single_layers=SINGLE,
-        attention_head_dim=16,
-        num_attention_heads=2,
-        joint_attention_dim=WIDTH,
-        pooled_projection_dim=16,
-        guidance_embeds=distilled,
-        axes_dims_rope=(4, 4, 8),
-    ).eval()
-    for parameter in model.parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, std=0.15)
-    shapes = ((4, SIDE * SIDE, 8), (4, TOKENS, WIDTH), (4, 16), (2, TOKENS, WIDTH))
-    tensors = (torch.randn(shape).to(dtype) for shape in shapes)
-    options = {"guidance": torch.full((4,), 3.5)} if distilled else {}
-    return Batch(model.to(dtype), *tensors, options)
-
-
-shared = cache(make)
-"""For tests that leave the model as it was, which property 4 says of all that only edit it."""
-
-
-def snapshot(model: torch.nn.Module) -> list[object]:
-    """Everything that an edit could leave behind: hooks, processors, attributes."""
-    state: list[object] = []
-    for name, module in model.named_modules():
-        state.append((name, sorted(module.__dict__), id(getattr(module, "processor", None))))
-        state.append((len(module._forward_hooks), len(module._forward_pre_hooks)))
-    return state
-
-
-def relative(a: torch.Tensor, b: torch.Tensor) -> float:
-    return float((a - b).float().abs().max() / b.float().abs().mean())
 
 
 def test_sites_are_in_the_order_in_which_the_model_runs_them() -> None:

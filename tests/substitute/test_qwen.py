@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -18,22 +18,11 @@ from hypothesis import strategies as st
 from guard.errors import SubstitutionError
 from guard.substitute.qwen import QwenShadow, pad_text, qwen_sites
 from guard.substitute.rows import FlaggedPrompt
+from tests.substitute.parity import TOLERANCE, relative, snapshot
 
 BLOCKS, TOKENS, WIDTH, SIDE = 4, 6, 24, 4
-# Largest difference over the mean size of the output: a few roundings of float32, and the
-# 8 bits of bfloat16, which round differently where the attention is split.
-TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 0.2}
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 SITES = st.sets(st.integers(0, BLOCKS - 1), min_size=1)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """These nets are so small that a second thread only waits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @dataclass
@@ -120,19 +109,6 @@ shared = cache(make)
 LENGTHS = pytest.mark.parametrize(
     "lengths", [(6, 6), (3, 4), (6, 9), (2, 11)], ids=["equal", "shorter", "longer", "both"]
 )
-
-
-def snapshot(model: torch.nn.Module) -> list[object]:
-    """Everything that an edit could leave behind: hooks, processors, attributes."""
-    state: list[object] = []
-    for name, module in model.named_modules():
-        state.append((name, sorted(module.__dict__), id(getattr(module, "processor", None))))
-        state.append((len(module._forward_hooks), len(module._forward_pre_hooks)))
-    return state
-
-
-def relative(a: torch.Tensor, b: torch.Tensor) -> float:
-    return float((a - b).float().abs().max() / b.float().abs().mean())
 
 
 @DTYPES

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
-
 import accelerate
 import pytest
 import torch
-from diffusers import SD3Transformer2DModel
-from diffusers.models.attention_processor import (
-    JointAttnProcessor2_0,
-    SD3IPAdapterJointAttnProcessor2_0,
-)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,91 +13,10 @@ from guard.guard import Guard
 from guard.substitute.rows import FlaggedPrompt
 from guard.substitute.shadow import ShadowText
 from guard.wrap import GuardedPipeline
+from tests.substitute.parity import TOLERANCE, relative
+from tests.substitute.sd3 import BLOCKS, make, shared
 
-BLOCKS, TOKENS, WIDTH = 5, 10, 32
-# Largest difference over the mean size of the output. Float32 is a few roundings; bfloat16 keeps 8
-# bits, and the split attention adds its terms in another order.
-TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 0.2}
 DUAL = pytest.mark.parametrize("dual", [(), (0, 2)], ids=["sd3", "sd3.5-dual-attention"])
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """These nets are so small that a second thread only waits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@dataclass
-class Batch:
-    """Inputs of one denoiser call with a batch of 4, and donor text for rows 2 and 3."""
-
-    model: SD3Transformer2DModel
-    picture: torch.Tensor
-    text: torch.Tensor
-    pooled: torch.Tensor
-    donors: torch.Tensor
-    time: float = 500.0
-
-    def run(
-        self, text: torch.Tensor | None = None, time: float | None = None, **options: Any
-    ) -> torch.Tensor:
-        with torch.no_grad():
-            return self.model(
-                hidden_states=self.picture,
-                timestep=torch.full((4,), self.time if time is None else time),
-                encoder_hidden_states=self.text if text is None else text,
-                pooled_projections=self.pooled,
-                return_dict=False,
-                **options,
-            )[0]
-
-    def flagged(self, donors: torch.Tensor | None = None) -> list[FlaggedPrompt]:
-        donors = self.donors if donors is None else donors
-        return [FlaggedPrompt(self.text[2], donors[0]), FlaggedPrompt(self.text[3], donors[1])]
-
-
-def make(dtype: torch.dtype = torch.float32, dual: tuple[int, ...] = ()) -> Batch:
-    torch.manual_seed(0)
-    model = SD3Transformer2DModel(
-        sample_size=8,
-        patch_size=2,
-        in_channels=4,
-        out_channels=4,
-        num_layers=BLOCKS,
-        attention_head_dim=16,
-        num_attention_heads=4,
-        joint_attention_dim=WIDTH,
-        caption_projection_dim=64,
-        pooled_projection_dim=32,
-        pos_embed_max_size=8,
-        qk_norm="rms_norm",
-        dual_attention_layers=dual,
-    ).eval()
-    for parameter in model.parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, std=0.15)
-    shapes = ((4, 4, 8, 8), (4, TOKENS, WIDTH), (4, 32), (2, TOKENS, WIDTH))
-    return Batch(model.to(dtype), *(torch.randn(shape).to(dtype) for shape in shapes))
-
-
-shared = cache(make)
-"""For tests that leave the model as it was, which property 4 says of all that only edit it."""
-
-
-def snapshot(model: torch.nn.Module) -> list[object]:
-    """Everything that an edit could leave behind: hooks, processors, attributes."""
-    state: list[object] = []
-    for name, module in model.named_modules():
-        state.append((name, sorted(module.__dict__), id(getattr(module, "processor", None))))
-        state.append((len(module._forward_hooks), len(module._forward_pre_hooks)))
-    return state
-
-
-def relative(a: torch.Tensor, b: torch.Tensor) -> float:
-    return float((a - b).float().abs().max() / b.float().abs().mean())
 
 
 @DUAL
@@ -169,65 +78,6 @@ def test_swapped_pooled_text_and_all_layers_equal_the_donor_prompt() -> None:
     assert relative(edited, expected) < TOLERANCE[torch.float32]
     batch.pooled = kept
     assert relative(edited, batch.run(donor_text)) > 1e-2
-
-
-def test_leaving_restores_the_model() -> None:
-    """Property 4: after the `with` no hook, processor or attribute is left and outputs are the same."""
-    batch = make()
-    before, plain = snapshot(batch.model), batch.run()
-    with ShadowText(batch.model, [1, 3], batch.flagged()):
-        assert snapshot(batch.model) != before
-        batch.run()
-    assert snapshot(batch.model) == before
-    assert torch.equal(batch.run(), plain)
-
-
-def test_leaving_by_an_exception_restores_the_model() -> None:
-    """Property 4: also when the block or the denoiser itself raises."""
-    batch = make()
-    before = snapshot(batch.model)
-
-    def explode(*_: object) -> None:
-        raise RuntimeError("boom")
-
-    handle = batch.model.transformer_blocks[2].ff.register_forward_pre_hook(explode)
-    with pytest.raises(RuntimeError, match="boom"), ShadowText(batch.model, [3], batch.flagged()):
-        batch.run()
-    handle.remove()
-    assert snapshot(batch.model) == before
-
-
-def test_a_failing_entry_leaves_no_hook() -> None:
-    """Property 4: entering is all or none; a bad last block undoes the first ones."""
-    batch = make()
-    batch.model.transformer_blocks[3].attn.fused_projections = True
-    before = snapshot(batch.model)
-    with (
-        pytest.raises(SubstitutionError, match=r"transformer_blocks\.3\.attn has fused"),
-        ShadowText(batch.model, [3], batch.flagged()),
-    ):
-        pass
-    assert snapshot(batch.model) == before
-
-
-def test_a_site_that_is_bypassed_raises() -> None:
-    """Property 5: a processor replaced behind the guard's back means an error, not silence."""
-    batch = make()
-    with ShadowText(batch.model, [2], batch.flagged()):
-        attn = batch.model.transformer_blocks[2].attn
-        attn.processor = attn.processor._original
-        with pytest.raises(SubstitutionError, match="should each have fired once"):
-            batch.run()
-
-
-def test_a_block_before_the_site_that_is_bypassed_raises() -> None:
-    """Property 5: nor may the donor's text miss a block on its way to the site."""
-    batch = make()
-    with ShadowText(batch.model, [2], batch.flagged()):
-        attn = batch.model.transformer_blocks[0].attn
-        attn.processor = attn.processor._original
-        with pytest.raises(SubstitutionError, match=r"blocks \[0, 1, 2\].*through \[1, 2\]"):
-            batch.run()
 
 
 @pytest.mark.parametrize("skipped", [[0], [2], [1, 4], [4]], ids=str)
@@ -353,56 +203,3 @@ def test_a_flagged_prompt_like_a_negative_prompt_is_refused() -> None:
     batch = make()
     with pytest.raises(SubstitutionError, match="negative prompt"):
         ShadowText(batch.model, [2], batch.flagged(), unconditional=batch.text[2:3])
-
-
-def refusals() -> dict[str, tuple[Callable[[SD3Transformer2DModel], object], str]]:
-    return {
-        "fused": (lambda m: m.fuse_qkv_projections(), "fused|FusedJoint"),
-        "cache": (enable_cache, "may skip sites"),
-        "ip-adapter": (set_ip_adapter, "SD3IPAdapter.*IP-Adapters are not supported"),
-        "foreign-processor": (set_foreign, "_Foreign, not JointAttnProcessor2_0"),
-    }
-
-
-class _Foreign(JointAttnProcessor2_0):
-    """Stands for a processor of an extension."""
-
-
-def set_foreign(model: SD3Transformer2DModel) -> None:
-    model.transformer_blocks[0].attn.set_processor(_Foreign())
-
-
-def set_ip_adapter(model: SD3Transformer2DModel) -> None:
-    attn = model.transformer_blocks[0].attn
-    attn.set_processor(SD3IPAdapterJointAttnProcessor2_0(64, WIDTH, 16))
-
-
-def enable_cache(model: SD3Transformer2DModel) -> None:
-    from diffusers.hooks import LayerSkipConfig, apply_layer_skip
-
-    apply_layer_skip(
-        model, LayerSkipConfig(indices=[1], fqn="transformer_blocks", skip_attention=False)
-    )
-
-
-@pytest.mark.parametrize("case", list(refusals()))
-def test_what_could_skip_a_site_is_refused(case: str) -> None:
-    """Fused projections, foreign processors and diffusers hooks raise on entry, with the reason."""
-    batch = make()
-    change, message = refusals()[case]
-    change(batch.model)
-    with (
-        pytest.raises(SubstitutionError, match=message),
-        ShadowText(batch.model, [2], batch.flagged()),
-    ):
-        pass
-
-
-def test_sites_that_do_not_exist_are_refused() -> None:
-    """A site beyond the last block is named."""
-    batch = make()
-    with (
-        pytest.raises(SubstitutionError, match=r"sites \[7\] do not exist"),
-        ShadowText(batch.model, [7], batch.flagged()),
-    ):
-        pass
