@@ -44,15 +44,19 @@ _SUPPORTED: Mapping[tuple[str, str], str] = {
         SanaControlNetPipeline SanaPipeline SanaSprintImg2ImgPipeline SanaSprintPipeline""",
     ("sd", "UNet2DConditionModel"): """
         LatentConsistencyModelImg2ImgPipeline LatentConsistencyModelPipeline
-        StableDiffusionControlNetImg2ImgPipeline StableDiffusionControlNetInpaintPipeline
-        StableDiffusionControlNetPipeline StableDiffusionImg2ImgPipeline
-        StableDiffusionInpaintPipeline StableDiffusionPipeline""",
+        StableDiffusionAdapterPipeline StableDiffusionControlNetImg2ImgPipeline
+        StableDiffusionControlNetInpaintPipeline StableDiffusionControlNetPipeline
+        StableDiffusionDepth2ImgPipeline StableDiffusionImg2ImgPipeline
+        StableDiffusionInpaintPipeline StableDiffusionPipeline StableDiffusionUpscalePipeline""",
     ("sd3", "SD3Transformer2DModel"): """
         StableDiffusion3ControlNetInpaintingPipeline StableDiffusion3ControlNetPipeline
         StableDiffusion3Img2ImgPipeline StableDiffusion3InpaintPipeline StableDiffusion3Pipeline""",
     ("sdxl", "UNet2DConditionModel"): """
-        StableDiffusionXLControlNetImg2ImgPipeline StableDiffusionXLControlNetInpaintPipeline
-        StableDiffusionXLControlNetPipeline StableDiffusionXLImg2ImgPipeline
+        StableDiffusionXLAdapterPipeline StableDiffusionXLControlNetImg2ImgPipeline
+        StableDiffusionXLControlNetInpaintPipeline StableDiffusionXLControlNetPipeline
+        StableDiffusionXLControlNetUnionImg2ImgPipeline
+        StableDiffusionXLControlNetUnionInpaintPipeline
+        StableDiffusionXLControlNetUnionPipeline StableDiffusionXLImg2ImgPipeline
         StableDiffusionXLInpaintPipeline StableDiffusionXLPipeline""",
 }
 """Adapter and denoiser, and the pipeline classes that they go for."""

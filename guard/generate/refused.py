@@ -257,18 +257,20 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
         "UNet2DConditionModel": "StableDiffusionLDM3DPipeline",
     },
     (
-        "Not examined: it has a U-Net that could be edited, but the adapters were not tried "
-        "with what this class adds to it"
+        "It guides by its picture as well, with the prompt in the first of three parts of the "
+        "batch, and the edit knows two parts with the prompt in the second"
     ): {
         "UNet2DConditionModel": """
-            StableDiffusionAdapterPipeline StableDiffusionDepth2ImgPipeline
-            StableDiffusionDiffEditPipeline StableDiffusionInstructPix2PixPipeline
-            StableDiffusionLatentUpscalePipeline StableDiffusionPanoramaPipeline
-            StableDiffusionUpscalePipeline StableDiffusionXLAdapterPipeline
-            StableDiffusionXLControlNetUnionImg2ImgPipeline
-            StableDiffusionXLControlNetUnionInpaintPipeline
-            StableDiffusionXLControlNetUnionPipeline
-            StableDiffusionXLInstructPix2PixPipeline""",
+            StableDiffusionInstructPix2PixPipeline StableDiffusionXLInstructPix2PixPipeline""",
+    },
+    "It denoises a step in several windows, and an edit counts each call as a step": {
+        "UNet2DConditionModel": "StableDiffusionPanoramaPipeline",
+    },
+    "Its generate_mask and invert read prompts in calls of their own, which nobody checks": {
+        "UNet2DConditionModel": "StableDiffusionDiffEditPipeline",
+    },
+    "Pooled text goes into its time embedding, and no adapter encodes as it does": {
+        "UNet2DConditionModel": "StableDiffusionLatentUpscalePipeline",
     },
     "The U-Net is fused with its ControlNet into another class, whose sites are not known": {
         "UNetControlNetXSModel": """

@@ -51,8 +51,9 @@ class UNetAdapter:
 
 
 class SdAdapter(UNetAdapter):
-    """`StableDiffusionPipeline`, its image-to-image, inpainting and ControlNet variants, and LCM.
+    """`StableDiffusionPipeline` and its variants, LCM among them.
 
+    Those are image to image, inpainting, depth, upscaling, ControlNet and T2I-Adapter.
     One CLIP reads `prompt`; there is no pooled text. What CLIP cuts off is checked like the rest.
     """
 

@@ -18,7 +18,7 @@ __all__ = ["SdxlAdapter"]
 
 
 class SdxlAdapter(UNetAdapter):
-    """`StableDiffusionXLPipeline` and its image-to-image, inpainting and ControlNet variants.
+    """`StableDiffusionXLPipeline`, its image-to-image, inpainting, ControlNet and T2I-Adapter variants.
 
     Two CLIPs read `prompt` and `prompt_2` (`prompt` where that is not given); the second one's pooled
     text goes beside the U-Net's cross-attention.

@@ -38,6 +38,8 @@ SHORT = "a red sign"
 _SIDES = {"Flux": 16, "IF": 16, "Latent": 64, "StableDiffusion": 64}
 _PADDED = ("Flux", "PixArt", "Sana", "StableDiffusion3")
 _BINNED = ("PixArt", "Sana")
+_ONE_PICTURE_EACH = ("IF", "Adapter", "Upscale")
+"""Classes that want a picture for each prompt; the others repeat one."""
 _CACHES = ("_conv_", "_enc_conv_", "_feat_map", "_enc_feat_map")
 """Attributes in which Qwen-Image's autoencoder keeps what it computed last."""
 
@@ -62,13 +64,19 @@ def call(pipe: Any, prompts: list[str], **more: Any) -> dict[str, Any]:
         arguments["intermediate_timesteps"] = None
     if name.startswith("LatentConsistency"):
         arguments["original_inference_steps"] = 12
-    # IF wants a picture for each prompt; the others repeat one.
-    count = len(prompts) if name.startswith("IF") else 1
+    one_each = any(part in name for part in _ONE_PICTURE_EACH)
+    count = len(prompts) if one_each else 1
     picture = np.random.default_rng(0).random((count, side, side, 3), dtype=np.float32)
     tensor, mask = torch.tensor(picture).permute(0, 3, 1, 2), (picture[..., :1] > 0.5)
     takes = inspect.signature(type(pipe).__call__).parameters
     if "strength" in takes:
         arguments |= {"image": picture, "strength": 0.7}
+    if "Upscale" in name or "Adapter" in name:
+        arguments["image"] = tensor
+    if "depth_map" in takes:
+        arguments["depth_map"] = tensor[:, 0]
+    if "Union" in name:
+        arguments["control_mode"] = 2
     if "SuperResolution" in name:
         arguments["image"] = tensor[..., ::2, ::2]
     if "original_image" in takes:

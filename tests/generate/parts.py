@@ -80,6 +80,20 @@ def sd_parts(distilled: bool = False) -> dict[str, Any]:
     }
 
 
+def upscale_parts() -> dict[str, Any]:
+    """The U-Net sees the small picture beside the latents, and how much noise that got."""
+    unet = new_unet(in_channels=7, num_class_embeds=1000)
+    parts = {**sd_parts(), "unet": unet, "low_res_scheduler": DDPMScheduler()}
+    del parts["requires_safety_checker"]
+    return parts
+
+
+def depth_parts() -> dict[str, Any]:
+    """Without a depth estimator: calls bring a map of their own."""
+    parts = {**sd_parts(), "unet": new_unet(in_channels=5), "depth_estimator": None}
+    return {k: v for k, v in parts.items() if "safety_checker" not in k}
+
+
 def sdxl_parts() -> dict[str, Any]:
     torch.manual_seed(0)
     tokenizer = spelling_clip_tokenizer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,10 +10,12 @@ import diffusers
 import torch
 from diffusers import (
     ControlNetModel,
+    ControlNetUnionModel,
     FluxControlNetModel,
     QwenImageControlNetModel,
     SanaControlNetModel,
     SD3ControlNetModel,
+    T2IAdapter,
 )
 
 from guard.generate.load import load_pipeline, model_folder
@@ -24,6 +27,7 @@ from tests.generate.parts import (
     FLUX,
     QWEN,
     SANA,
+    depth_parts,
     flux_parts,
     if_parts,
     pixart_parts,
@@ -32,11 +36,23 @@ from tests.generate.parts import (
     sd3_parts,
     sd_parts,
     sdxl_parts,
+    upscale_parts,
 )
+
+_SHARED = inspect.signature(ControlNetUnionModel.__init__).parameters
 
 
 def controlnet(name: str, parts: Mapping[str, Any]) -> Any:
     """Of the family of the diffusers pipeline class `name`."""
+    if "unet" in parts and "Union" in name:
+        config = {k: v for k, v in parts["unet"].config.items() if k in _SHARED}
+        return ControlNetUnionModel(
+            conditioning_embedding_out_channels=(8,) * 4,
+            num_trans_channel=8,
+            num_trans_head=2,
+            num_proj_channel=8,
+            **config,
+        )
     if "unet" in parts:
         return ControlNetModel.from_unet(
             parts["unet"], conditioning_embedding_out_channels=(8,) * 4
@@ -58,10 +74,19 @@ def controlnet(name: str, parts: Mapping[str, Any]) -> Any:
     return SanaControlNetModel(num_layers=1, **SANA)
 
 
+def t2i_adapter() -> T2IAdapter:
+    """SDXL's kind, as the small U-Net begins like SDXL's: with a block that has no attention."""
+    return T2IAdapter(
+        channels=[8, 16], num_res_blocks=1, downscale_factor=16, adapter_type="full_adapter_xl"
+    )
+
+
 def pipeline(name: str, parts: Mapping[str, Any]) -> Any:
-    """A pipeline of the diffusers class `name`; where that has a ControlNet, with one of its own."""
+    """A pipeline of the diffusers class `name`; its ControlNet or adapter is one of its own."""
     torch.manual_seed(1)
     more = {"controlnet": random(controlnet(name, parts))} if "ControlNet" in name else {}
+    if "Adapter" in name:
+        more["adapter"] = random(t2i_adapter())
     pipe = getattr(diffusers, name)(**parts, **more)
     if name.startswith("QwenImage"):
         # The template's first tokens, which the pipeline drops, are 34 only for Qwen's own tokenizer.
@@ -120,6 +145,8 @@ def parts_of(name: str) -> dict[str, Any]:
         "SanaSprint": lambda: sana_parts(distilled=True),
         "Sana": sana_parts,
         "StableDiffusionXL": sdxl_parts,
+        "StableDiffusionDepth": depth_parts,
+        "StableDiffusionUpscale": upscale_parts,
         "StableDiffusion3": sd3_parts,
         "StableDiffusion": sd_parts,
     }
