@@ -20,7 +20,7 @@ from guard.reference.captions import caption, sample_scene
 from guard.reference.encoders import SHAPE_NAMES, attributes
 from guard.reference.loop import Plan
 from guard.reference.schedule import shifted_cosine
-from guard.reference.unet import BATCH, Examples, train_unet
+from guard.reference.unet import BATCH, Examples, Predicts, train_unet
 from guard.reference.world import WIDTH, render
 
 _NOISE_SHIFT = 0.25
@@ -64,11 +64,11 @@ def new_unet() -> UNet2DConditionModel:
     )
 
 
-def new_scheduler() -> DPMSolverMultistepScheduler:
-    """IF's cosine schedule, shifted, with velocity prediction and a second-order solver, for 20 steps."""
+def new_scheduler(predicts: Predicts = "velocity") -> DPMSolverMultistepScheduler:
+    """IF's cosine schedule, shifted, with a second-order solver, for 20 steps."""
     return DPMSolverMultistepScheduler(
         trained_betas=shifted_cosine(_NOISE_SHIFT),
-        prediction_type="v_prediction",
+        prediction_type="sample" if predicts == "sample" else "v_prediction",
         timestep_spacing="trailing",
         lambda_min_clipped=-8.0,
     )
@@ -98,9 +98,20 @@ class TextEncoder:
 
 
 def train(
-    encoder: TextEncoder, work: Path, plan: Plan, device: torch.device, *, compiled: bool
+    encoder: TextEncoder,
+    work: Path,
+    plan: Plan,
+    device: torch.device,
+    *,
+    compiled: bool,
+    initial: UNet2DConditionModel | None = None,
+    predicts: Predicts = "velocity",
 ) -> UNet2DConditionModel:
-    """Train on freshly rendered pictures and return the averaged U-Net."""
+    """Train `initial` or a new U-Net on freshly rendered pictures and return the averaged one.
+
+    A velocity holds the noise itself, which the outermost 16 channels must pass on pixel for pixel; a
+    `predicts` of "sample" spares them that.
+    """
     torch.manual_seed(0)
     empty = encoder.encode([""])
 
@@ -115,13 +126,14 @@ def train(
             clean=to_model(torch.from_numpy(np.stack([p.pixels for p in drawn]))).to(device),
             cells=torch.from_numpy(np.stack([p.cells for p in drawn])).to(device),
             shape_cells=torch.from_numpy(np.stack([p.shape_cells for p in drawn])).to(device),
+            silhouette=torch.from_numpy(np.stack([p.silhouette for p in drawn])).to(device),
             named=attributes(said)[:, SHAPE_NAMES].to(device),
             text=torch.where(captioned[:, None, None], states, empty),
             captioned=captioned,
         )
 
     return train_unet(
-        new_unet(),
+        initial or new_unet(),
         examples_at,
         new_scheduler().alphas_cumprod,
         work / "if-unet.pt",
@@ -130,16 +142,29 @@ def train(
         muon="attentions",
         seed=17,
         compiled=compiled,
+        predicts=predicts,
     )
 
 
-def assemble(model: UNet2DConditionModel, text: TextEncoder) -> IFPipeline:
+def to_sample(model: UNet2DConditionModel) -> None:
+    """Let a U-Net that predicts velocity start out as one that predicts the sample, in place.
+
+    In pure noise the velocity is the sample with its sign turned; training learns the rest.
+    """
+    with torch.no_grad():
+        model.conv_out.weight.neg_()
+        model.conv_out.bias.neg_()
+
+
+def assemble(
+    model: UNet2DConditionModel, text: TextEncoder, predicts: Predicts = "velocity"
+) -> IFPipeline:
     """The stock pipeline; our world needs no safety checker."""
     return IFPipeline(
         tokenizer=text.tokenizer,
         text_encoder=text.t5,
         unet=model,
-        scheduler=new_scheduler(),
+        scheduler=new_scheduler(predicts),
         safety_checker=None,
         feature_extractor=None,
         watermarker=None,

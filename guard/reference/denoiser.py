@@ -23,7 +23,7 @@ from guard.reference.autoencoder import to_model
 from guard.reference.captions import Captioned, caption, sample_scene
 from guard.reference.encoders import tokenize
 from guard.reference.loop import Plan, run
-from guard.reference.world import CELL, COLUMNS, HEIGHT, LETTERS, WIDTH, layout, render
+from guard.reference.world import CELL, COLUMNS, HEIGHT, LETTERS, WIDTH, layout, render, silhouette
 
 BATCH = 64
 _READING_BLOCK = 4
@@ -84,13 +84,16 @@ class Latents:
             for index in indices
         ]
 
-    def shape_cells(self, indices: list[int]) -> torch.Tensor:
-        """Where the shapes stand: bool (B, 8, 12)."""
-        places = []
+    def shapes(self, indices: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Where the shapes stand: their cells, bool (B, 8, 12), and silhouettes, bool (B, 64, 96)."""
+        cells, outlines = [], []
         for index in indices:
             rng = np.random.default_rng((self.seed, index))
-            places.append(layout(sample_scene(rng), rng).shape_cells())
-        return torch.from_numpy(np.stack(places))
+            scene = sample_scene(rng)
+            plan = layout(scene, rng)
+            cells.append(plan.shape_cells())
+            outlines.append(silhouette(scene.shape, plan.shape))
+        return torch.from_numpy(np.stack(cells)), torch.from_numpy(np.stack(outlines))
 
 
 def cache_latents(vae: AutoencoderKL, file: Path, count: int, seed: int = 42) -> Latents:

@@ -21,10 +21,13 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, PreTrainedT
 from guard.reference.denoiser import Latents
 from guard.reference.encoders import SHAPE_NAMES, attributes, tokenize
 from guard.reference.loop import Plan
+from guard.reference.schedule import shifted_cosine
 from guard.reference.spelling_clip import WIDTH as CLIP_WIDTH
+from guard.reference.spelling_clip import new_spelling_clip
 from guard.reference.unet import BATCH, Examples, train_unet
 from guard.reference.world import HEIGHT, WIDTH
 
+_NOISE_SHIFT = 0.25
 TIME_IDS = (HEIGHT, WIDTH, 0, 0, HEIGHT, WIDTH)
 """Original size, crop and target size, as the pipeline makes them for our pictures."""
 
@@ -51,11 +54,13 @@ def new_unet() -> UNet2DConditionModel:
 
 
 def new_scheduler() -> DDIMScheduler:
-    """Velocity prediction down to zero signal (Lin et al. 2023), so that steps start from pure noise."""
+    """Velocity prediction down to zero signal (Lin et al. 2023), so that steps start from pure noise.
+
+    The schedule is shifted as `if-tiny`'s is, for the same reason: in flat pictures a shape shows
+    through noise that hides any one place of the latents.
+    """
     return DDIMScheduler(
-        beta_schedule="scaled_linear",
-        beta_start=0.00085,
-        beta_end=0.012,
+        trained_betas=shifted_cosine(_NOISE_SHIFT),
         prediction_type="v_prediction",
         rescale_betas_zero_snr=True,
         timestep_spacing="trailing",
@@ -88,8 +93,12 @@ def train(
     device: torch.device,
     *,
     compiled: bool,
+    initial: UNet2DConditionModel | None = None,
 ) -> UNet2DConditionModel:
-    """Train and return the averaged U-Net. `shift` is added to the cached latents: SDXL uses none."""
+    """Train `initial` or a new U-Net and return the averaged one.
+
+    `shift` is added to the cached latents: SDXL uses none.
+    """
     torch.manual_seed(0)
     time_ids = torch.tensor([TIME_IDS], dtype=torch.float32, device=device).repeat(BATCH, 1)
 
@@ -99,10 +108,12 @@ def train(
         with torch.autocast(device.type, torch.bfloat16):
             states, pooled = encoders.encode([c.caption for c in said])
         captioned = torch.from_numpy(rng.random(BATCH) >= 0.1).to(device)
+        shape_cells, silhouette = latents.shapes(indices)
         return Examples(
             clean=latents.z[indices].to(device).float() + shift,
             cells=latents.cells[indices].to(device).long(),
-            shape_cells=latents.shape_cells(indices).to(device),
+            shape_cells=shape_cells.to(device),
+            silhouette=silhouette.to(device),
             named=attributes(said)[:, SHAPE_NAMES].to(device),
             text=states * captioned[:, None, None],
             captioned=captioned,
@@ -110,7 +121,7 @@ def train(
         )
 
     return train_unet(
-        new_unet(),
+        initial or new_unet(),
         examples_at,
         new_scheduler().alphas_cumprod,
         work / "sdxl-unet.pt",
@@ -142,3 +153,11 @@ def assemble(
         force_zeros_for_empty_prompt=True,
         add_watermarker=False,
     )
+
+
+def disassemble(pipeline: StableDiffusionXLPipeline) -> tuple[TextEncoders, UNet2DConditionModel]:
+    """The parts to go on training from; the first encoder's projection, which nothing reads, is new."""
+    first = new_spelling_clip(pipeline.tokenizer)
+    first.text_model.load_state_dict(pipeline.text_encoder.state_dict())
+    clips = (first.eval(), pipeline.text_encoder_2.eval())
+    return TextEncoders(clips=clips, tokenizer=pipeline.tokenizer), pipeline.unet

@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import get_args
 
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, IFPipeline, StableDiffusionXLPipeline
 
 from guard.reference import autoencoder, deepfloyd, denoiser, encoders, sdxl
 from guard.reference.assemble import assemble_sd3, save
@@ -20,6 +21,7 @@ from guard.reference.denoiser import Latents
 from guard.reference.loop import Plan
 from guard.reference.spelling_clip import spelling_clip_tokenizer, train_spelling_clip
 from guard.reference.tokenizers import clip_tokenizer, t5_tokenizer
+from guard.reference.unet import Predicts
 
 STAGES = ("autoencoder", "t5", "clip", "latents", "denoiser")
 
@@ -31,6 +33,12 @@ def main() -> None:
         "--work", type=Path, default=Path("out/train"), help="checkpoints and cache"
     )
     parser.add_argument("--out", type=Path, help="model folder [guard/reference/weights/MODEL]")
+    parser.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="FOLDER",
+        help="a finished sdxl-tiny or if-tiny: keep its encoders and autoencoder, train its U-Net on",
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--autoencoder-steps", type=int, default=4500)
@@ -41,10 +49,20 @@ def main() -> None:
     parser.add_argument("--denoiser-steps", type=int, default=20_000)
     parser.add_argument("--cooldown", type=float, default=0.3, help="share of the denoiser's steps")
     parser.add_argument(
+        "--predicts",
+        choices=get_args(Predicts),
+        default="velocity",
+        help="what if-tiny's U-Net gives",
+    )
+    parser.add_argument(
         "--compile", action="store_true", help="torch.compile (needs a C++ compiler)"
     )
     parser.add_argument("--only", nargs="*", choices=STAGES, default=list(STAGES))
     arguments = parser.parse_args()
+    if arguments.start_from and arguments.model == "sd3-tiny":
+        parser.error("--start-from goes on from a U-Net; sd3-tiny goes on from its --work folder")
+    if arguments.predicts != "velocity" and arguments.model != "if-tiny":
+        parser.error(f"--predicts is if-tiny's; {arguments.model} predicts velocities")
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
     work: Path = arguments.work
@@ -55,7 +73,7 @@ def main() -> None:
     if arguments.model == "if-tiny":
         _if(arguments, device)
         return
-    vae_folder = work / "vae"
+    vae_folder = arguments.start_from / "vae" if arguments.start_from else work / "vae"
     if "autoencoder" in arguments.only and not vae_folder.exists():
         steps, initial = arguments.autoencoder_steps, arguments.autoencoder_from
         autoencoder.train(vae_folder, work, steps, device, initial)
@@ -79,30 +97,59 @@ def _out(arguments: argparse.Namespace) -> Path:
 
 
 def _if(arguments: argparse.Namespace, device: torch.device) -> None:
-    tokens = t5_tokenizer()
-    steps = arguments.t5_steps if "t5" in arguments.only else 0
-    t5 = encoders.train_t5(tokens, arguments.work, steps, device, name="if-t5", lowered=True)
+    initial = None
+    if arguments.start_from:
+        finished = IFPipeline.from_pretrained(arguments.start_from).to(device, torch.float32)
+        text = deepfloyd.TextEncoder(finished.text_encoder.eval(), finished.tokenizer)
+        initial = finished.unet
+        found = finished.scheduler.config.prediction_type
+        if arguments.predicts == "sample" and found == "v_prediction":
+            deepfloyd.to_sample(initial)
+    else:
+        tokens = t5_tokenizer()
+        steps = arguments.t5_steps if "t5" in arguments.only else 0
+        t5 = encoders.train_t5(tokens, arguments.work, steps, device, name="if-t5", lowered=True)
+        text = deepfloyd.TextEncoder(t5, tokens)
     if "denoiser" not in arguments.only:
         return
-    text = deepfloyd.TextEncoder(t5, tokens)
     plan = Plan(steps=arguments.denoiser_steps, cooldown=arguments.cooldown)
-    model = deepfloyd.train(text, arguments.work, plan, device, compiled=arguments.compile)
-    save(deepfloyd.assemble(model, text), _out(arguments))
+    model = deepfloyd.train(
+        text,
+        arguments.work,
+        plan,
+        device,
+        compiled=arguments.compile,
+        initial=initial,
+        predicts=arguments.predicts,
+    )
+    save(deepfloyd.assemble(model, text, arguments.predicts), _out(arguments))
 
 
 def _sdxl(arguments: argparse.Namespace, vae_folder: Path, device: torch.device) -> None:
-    tokens = spelling_clip_tokenizer()
-    steps = arguments.clip_steps if "clip" in arguments.only else 0
-    clips = [train_spelling_clip(tokens, arguments.work, steps, device, n) for n in (1, 2)]
+    initial = None
+    if arguments.start_from:
+        finished = StableDiffusionXLPipeline.from_pretrained(arguments.start_from)
+        text, initial = sdxl.disassemble(finished.to(device, torch.float32))
+    else:
+        tokens = spelling_clip_tokenizer()
+        steps = arguments.clip_steps if "clip" in arguments.only else 0
+        clips = [train_spelling_clip(tokens, arguments.work, steps, device, n) for n in (1, 2)]
+        text = sdxl.TextEncoders(clips=(clips[0], clips[1]), tokenizer=tokens)
     found = _latents(arguments, vae_folder, device)
     if found is None:
         return
     vae, latents = found
-    text = sdxl.TextEncoders(clips=(clips[0], clips[1]), tokenizer=tokens)
     plan = Plan(steps=arguments.denoiser_steps, cooldown=arguments.cooldown)
     shift = vae.config.shift_factor * vae.config.scaling_factor
     model = sdxl.train(
-        latents, shift, text, arguments.work, plan, device, compiled=arguments.compile
+        latents,
+        shift,
+        text,
+        arguments.work,
+        plan,
+        device,
+        compiled=arguments.compile,
+        initial=initial,
     )
     save(sdxl.assemble(model, vae, text), _out(arguments))
 

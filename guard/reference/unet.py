@@ -1,8 +1,9 @@
-"""One training loop for the reference U-Nets: velocity prediction, and heads that must name what is drawn.
+"""One training loop for the reference U-Nets: a loss on velocities, and heads that must name what is drawn.
 
 As for `sd3-tiny`, linear heads (here on the mid block, whose positions are the letters' cells) must
 name in training each cell's letter and, where the shape stands, the shape and its colour. They are
-thrown away afterwards.
+thrown away afterwards. So is one that must draw the shape's silhouette: what shape stands where is
+decided on the mid block, and without it some stay blots or stand twice.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,10 +21,15 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 
 from guard.reference.loop import Plan, run
-from guard.reference.world import COLORS, LETTERS, SHAPES
+from guard.reference.world import CELL, COLORS, LETTERS, SHAPES
 
 BATCH = 64
 _READING_WEIGHT = 0.1
+_OUTLINE_WEIGHT = 0.3
+_LEAST_VARIANCE = 0.02
+
+Predicts = Literal["velocity", "sample"]
+"""What a U-Net's output is: Salimans and Ho's velocity (2022, section 4) or the clean sample."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +37,7 @@ class Examples:
     """What one training step learns from; B = BATCH.
 
     `clean` float32 (B, C, H, W); `cells` int64 (B, 8, 12), -1 outside the sign; `shape_cells` bool
-    (B, 8, 12); `named` int64 (B, 2), the shape's colour and kind, -100 where the caption is silent;
+    (B, 8, 12); `silhouette` bool (B, 64, 96), the shape's pixels; `named` int64 (B, 2), the shape's colour and kind, -100 where the caption is silent;
     `text` (B, T, D) and the other conditioning `added`; `captioned` bool (B,), False where the caption
     was dropped.
     """
@@ -39,6 +45,7 @@ class Examples:
     clean: torch.Tensor
     cells: torch.Tensor
     shape_cells: torch.Tensor
+    silhouette: torch.Tensor
     named: torch.Tensor
     text: torch.Tensor
     captioned: torch.Tensor
@@ -53,9 +60,13 @@ class Readers(nn.Module):
         self.letter = nn.Linear(width, len(LETTERS))
         self.shape_color = nn.Linear(width, len(COLORS))
         self.shape = nn.Linear(width, len(SHAPES))
+        self.outline = nn.Linear(width, CELL * CELL)
 
     def losses(self, picture: torch.Tensor, batch: Examples) -> dict[str, torch.Tensor]:
-        """Cross-entropies over the cells that a caption tells of; `picture` is (B, C, 8, 12)."""
+        """Cross-entropies over the cells that a caption tells of; `picture` is (B, C, 8, 12).
+
+        The outline's is over every pixel of every picture: it is seen, not told.
+        """
         states = picture.float().flatten(2).transpose(1, 2)
         cells = batch.cells.flatten(1)
         silent = (cells < 0) | ~batch.captioned[:, None]
@@ -65,6 +76,10 @@ class Readers(nn.Module):
         for (key, head), named in zip(heads.items(), batch.named.unbind(1), strict=True):
             truth = named[:, None].expand(silent.shape).masked_fill(silent, -100)
             losses[key] = _cross_entropy(head(states), truth)
+        covered = F.pixel_unshuffle(batch.silhouette[:, None].float(), CELL)
+        losses["outline"] = F.binary_cross_entropy_with_logits(
+            self.outline(states), covered.flatten(2).transpose(1, 2)
+        )
         return losses
 
 
@@ -85,11 +100,12 @@ def train_unet(
     muon: str,
     seed: int,
     compiled: bool,
+    predicts: Predicts = "velocity",
 ) -> UNet2DConditionModel:
     """Train and return the averaged U-Net. `examples_at(step, rng)` must draw from `rng` alone.
 
-    Muon moves the matrices with `muon` in their names and AdamW the rest; the velocity is Salimans and
-    Ho's (2022, section 4). Output channels beyond the input's (a learned variance) are left untrained.
+    Muon moves the matrices with `muon` in their names and AdamW the rest. Output channels beyond the
+    input's (a learned variance) are left untrained.
     """
     model = model.to(device)
     average = copy.deepcopy(model).eval()
@@ -122,18 +138,20 @@ def train_unet(
         t = torch.from_numpy(rng.integers(0, len(alphas), BATCH)).to(device)
         signal, sigma = alphas[t].sqrt().view(-1, 1, 1, 1), (1 - alphas[t]).sqrt().view(-1, 1, 1, 1)
         with torch.autocast(device.type, torch.bfloat16):
-            velocity = forward(
+            output = forward(
                 signal * batch.clean + sigma * noise,
                 t,
                 encoder_hidden_states=batch.text,
                 added_cond_kwargs=batch.added or None,
                 return_dict=False,
             )[0][:, : batch.clean.shape[1]]
-        error = (velocity.float() - (signal * noise - sigma * batch.clean)).square()
+        error = velocity_error(output.float(), batch.clean, noise, signal, sigma, predicts)
         flow = (error * _salience(batch.clean)).mean()
         named = readers.losses(seen["picture"], batch)
         monitor.update({key: value.detach() for key, value in named.items()})
-        return flow + _READING_WEIGHT * torch.stack(list(named.values())).sum()
+        outline = named.pop("outline")
+        heads = _READING_WEIGHT * torch.stack(list(named.values())).sum()
+        return flow + heads + _OUTLINE_WEIGHT * outline
 
     run(
         name="unet",
@@ -147,6 +165,25 @@ def train_unet(
         monitor=monitor,
     )
     return average
+
+
+def velocity_error(
+    output: torch.Tensor,
+    clean: torch.Tensor,
+    noise: torch.Tensor,
+    signal: torch.Tensor,
+    sigma: torch.Tensor,
+    predicts: Predicts,
+) -> torch.Tensor:
+    """The squared error of the velocity that `output` means, elementwise: float32, as `clean`.
+
+    The network saw `signal * clean + sigma * noise`. A sample's error is its velocity's times sigma (Li and
+    He 2025, arXiv 2511.13720, section 3), so little noise would count without bound: sigma squared is
+    taken to be at least 0.02.
+    """
+    if predicts == "sample":
+        return (output - clean).square() / sigma.square().clamp_min(_LEAST_VARIANCE)
+    return (output - (signal * noise - sigma * clean)).square()
 
 
 def _salience(clean: torch.Tensor) -> torch.Tensor:

@@ -61,13 +61,15 @@ class Picture:
     `pixels` is uint8 (HEIGHT, WIDTH, 3). `sign_box` is (left, top, right, bottom) in pixels,
     half-open. `cells` is int64 (HEIGHT // CELL, COLUMNS): the index into `LETTERS` of the letter
     in that token, -1 outside the letters' rows. `shape_cells` is bool (HEIGHT // CELL, COLUMNS): the
-    tokens whose middle lies in the shape's square.
+    tokens whose middle lies in the shape's square. `silhouette` is bool (HEIGHT, WIDTH): the pixels
+    that the shape covers.
     """
 
     pixels: np.ndarray
     sign_box: tuple[int, int, int, int]
     cells: np.ndarray
     shape_cells: np.ndarray
+    silhouette: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,14 @@ class Layout:
         rows = np.abs(np.arange(HEIGHT // CELL) * CELL + CELL / 2 - y) < radius
         inside: np.ndarray = rows[:, None] & columns
         return inside
+
+
+def silhouette(shape: str, place: tuple[int, int, int]) -> np.ndarray:
+    """Which pixels a shape covers: bool (HEIGHT, WIDTH). `place` is its middle (x, y) and half-size."""
+    canvas = Image.new("RGB", (WIDTH, HEIGHT))
+    draw_shape(ImageDraw.Draw(canvas), shape, *place, (255, 255, 255))
+    covered: np.ndarray = np.asarray(canvas).max(-1) > 0
+    return covered
 
 
 def first_column(length: int) -> int:
@@ -166,7 +176,9 @@ def render(scene: Scene, rng: np.random.Generator) -> Picture:
         area = np.s_[row * CELL : (row + 2) * CELL, column * CELL : (column + 1) * CELL]
         pixels[area] = (pixels[area] * (1 - cover) + ink * cover).round().astype(np.uint8)
         cells[row : row + 2, column] = LETTERS.index(letter)
-    return Picture(pixels, plan.sign_box, cells, plan.shape_cells())
+    return Picture(
+        pixels, plan.sign_box, cells, plan.shape_cells(), silhouette(scene.shape, plan.shape)
+    )
 
 
 def draw_shape(

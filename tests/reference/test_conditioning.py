@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 
 from guard.generate.load import model_folder
 from guard.reference import deepfloyd, sdxl
@@ -33,6 +33,22 @@ def test_sdxl_tiny_reads_both_encoders_and_pools_the_second() -> None:
         )
     assert torch.allclose(found, states, atol=1e-5)
     assert torch.allclose(found_pooled, pooled, atol=1e-5)
+
+
+def test_a_finished_sdxl_tiny_is_trained_on_with_the_encoders_that_it_has() -> None:
+    """Taken apart, the shipped pipeline encodes as it does itself, and gives its own U-Net."""
+    pipe = StableDiffusionXLPipeline.from_pretrained(model_folder("sdxl-tiny")).to(
+        dtype=torch.float32
+    )
+    text, unet = sdxl.disassemble(pipe)
+    states, pooled = text.encode(CAPTIONS)
+    with torch.no_grad():
+        found, _, found_pooled, _ = pipe.encode_prompt(
+            CAPTIONS, device="cpu", do_classifier_free_guidance=False
+        )
+    assert torch.allclose(found, states, atol=1e-5)
+    assert torch.allclose(found_pooled, pooled, atol=1e-5)
+    assert unet is pipe.unet
 
 
 def test_if_tiny_reads_its_captions_in_small_letters() -> None:

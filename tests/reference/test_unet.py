@@ -10,7 +10,7 @@ import torch
 
 from guard.reference.captions import sample_scene
 from guard.reference.denoiser import Latents
-from guard.reference.unet import Examples, Readers
+from guard.reference.unet import Examples, Predicts, Readers, velocity_error
 from guard.reference.world import COLORS, LETTERS, render
 
 WIDTH = 32
@@ -22,10 +22,13 @@ def _batch(*, captioned: bool = True, named: tuple[int, int] = (3, 5)) -> Exampl
     cells[:, :2, 0], cells[:, :2, 1] = 1, 2
     shape_cells = torch.zeros(1, 8, 12, dtype=torch.bool)
     shape_cells[:, 4:, -1] = True
+    silhouette = torch.zeros(1, 64, 96, dtype=torch.bool)
+    silhouette[:, 32:, -6:] = True
     return Examples(
         clean=torch.zeros(1, 3, 64, 96),
         cells=cells,
         shape_cells=shape_cells,
+        silhouette=silhouette,
         named=torch.tensor([named]),
         text=torch.zeros(1, 4, 8),
         captioned=torch.tensor([captioned]),
@@ -55,7 +58,8 @@ def test_a_head_that_knows_nothing_pays_for_every_choice() -> None:
 
 def test_a_caption_that_is_dropped_or_silent_asks_nothing() -> None:
     """No loss for letters and shape without a caption, none for a colour that it does not name."""
-    assert all(loss.item() == 0 for loss in _losses(_batch(captioned=False)).values())
+    losses = _losses(_batch(captioned=False))
+    assert [losses[key].item() for key in ("reading", "color", "shape")] == [0, 0, 0]
     losses = _losses(_batch(named=(-100, 5)))
     assert losses["color"].item() == 0
     assert losses["reading"].item() > 0
@@ -72,10 +76,48 @@ def test_only_the_cells_of_the_shape_must_name_it() -> None:
     assert torch.equal(moved, _batch().shape_cells[0])
 
 
+def test_the_outline_asks_each_cell_for_its_own_pixels() -> None:
+    """The loss is nothing for a head that sets the pixels of the silhouette, cell by cell."""
+    batch = _batch()
+    cells = batch.silhouette[0].reshape(8, 8, 12, 8).transpose(1, 2).reshape(96, 64).float()
+    readers = Readers(96)
+    with torch.no_grad():
+        readers.outline.weight.copy_(40 * cells.T)
+        readers.outline.bias.fill_(-20)
+    one_hot = torch.eye(96).reshape(1, 96, 8, 12)
+    assert readers.losses(one_hot, batch)["outline"].item() < 1e-6
+    assert readers.losses(one_hot.flip(2), batch)["outline"].item() > 1
+
+
 def test_cached_latents_know_where_their_shapes_stand() -> None:
     """As the picture of the same index was rendered."""
     latents = Latents(torch.empty(0), torch.empty(0), seed=42)
-    places = latents.shape_cells([0, 7, 41])
-    for index, found in zip((0, 7, 41), places, strict=True):
+    for index, cells, outline in zip((0, 7, 41), *latents.shapes([0, 7, 41]), strict=True):
         rng = np.random.default_rng((42, index))
-        assert np.array_equal(found.numpy(), render(sample_scene(rng), rng).shape_cells)
+        picture = render(sample_scene(rng), rng)
+        assert np.array_equal(cells.numpy(), picture.shape_cells)
+        assert np.array_equal(outline.numpy(), picture.silhouette)
+
+
+@pytest.mark.parametrize("predicts", ["velocity", "sample"])
+def test_either_prediction_pays_for_the_velocity_that_it_means(predicts: Predicts) -> None:
+    """Nothing when right, and the same for the same wrong idea of the clean sample."""
+    clean, noise, wrong = torch.randn(3, 2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    sigma = torch.tensor([0.4, 0.9]).view(2, 1, 1, 1)
+    signal = (1 - sigma**2).sqrt()
+    noisy = signal * clean + sigma * noise
+
+    def output(sample: torch.Tensor) -> torch.Tensor:
+        return sample if predicts == "sample" else (signal * noisy - sample) / sigma
+
+    right = velocity_error(output(clean), clean, noise, signal, sigma, predicts)
+    assert right.max().item() < 1e-9
+    error = velocity_error(output(clean + wrong), clean, noise, signal, sigma, predicts)
+    assert torch.allclose(error, (wrong / sigma).square(), rtol=1e-3)
+
+
+def test_a_sample_in_little_noise_counts_within_bounds() -> None:
+    """Its squared error counts 50 times at most."""
+    zero, one = torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)
+    tiny = torch.full((1, 1, 1, 1), 1e-3)
+    assert velocity_error(one, zero, zero, 1 - tiny, tiny, "sample").max().item() == 50

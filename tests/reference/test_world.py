@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, binary_erosion
 
 from guard.reference.captions import caption, held_out, sample_scene, sample_text
 from guard.reference.encoders import spelling, text_places
 from guard.reference.tokenizers import t5_tokenizer
-from guard.reference.world import CELL, LETTERS, MAX_LETTERS, render
+from guard.reference.world import CELL, LETTERS, MAX_LETTERS, SHAPES, Scene, render
 
 TOKENIZER = t5_tokenizer()
 
@@ -46,6 +46,22 @@ def test_shapes_stand_in_their_cells(seed: int) -> None:
     changed = (circle.pixels != sun.pixels).any(-1)
     assert changed[inside].mean() > 0.1
     assert not changed[~around].any()
+    beside = ~binary_dilation(circle.silhouette | sun.silhouette, np.ones((3, 3), bool))
+    assert not changed[beside].any()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_silhouette_is_where_the_shape_is_drawn(shape: str) -> None:
+    """The pixels that leave the background, but for those of the sign and at the shape's edge."""
+    scene = Scene(background="white", sign="gray", shape_color="red", shape=shape, text="")
+    picture = render(scene, np.random.default_rng(7))
+    left, top, right, bottom = picture.sign_box
+    free = np.ones(picture.silhouette.shape, bool)
+    free[top:bottom, left:right] = False
+    drawn = np.abs(picture.pixels.astype(int) - picture.pixels[0, 0]).max(-1) > 60
+    edge = binary_dilation(picture.silhouette) & ~binary_erosion(picture.silhouette)
+    assert np.array_equal(drawn[free & ~edge], picture.silhouette[free & ~edge])
+    assert picture.silhouette.sum() > 100
 
 
 @settings(max_examples=60, deadline=None)
