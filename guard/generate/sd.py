@@ -77,8 +77,9 @@ class SdAdapter(UNetAdapter):
         negative = call.get("negative_prompt_embeds")
         # As for SD3, the empty negative prompt needs no look.
         guided = negative is None and bool(call.get("negative_prompt")) and self._guided(pipe, call)
-        own, encoded = self._encode(pipe, call, call["prompt"], guided)
-        donor, _ = self._encode(pipe, call, donors["prompt"], guided=False)
+        device = pipe._execution_device  # diffusers walks all modules for it: once a call
+        own, encoded = self._encode(pipe, call, call["prompt"], device, guided)
+        donor, _ = self._encode(pipe, call, donors["prompt"], device, guided=False)
         return CrossText(
             pipe.unet,
             manifest.sites,
@@ -89,12 +90,17 @@ class SdAdapter(UNetAdapter):
 
     @torch.no_grad()
     def _encode(
-        self, pipe: Any, call: Mapping[str, Any], texts: Sequence[str], guided: bool
+        self,
+        pipe: Any,
+        call: Mapping[str, Any],
+        texts: Sequence[str],
+        device: torch.device,
+        guided: bool,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Text (rows, tokens, width), and with `guided` the negative prompts' text."""
         states, negative = pipe.encode_prompt(
             [*texts],
-            device=pipe._execution_device,
+            device=device,
             num_images_per_prompt=1,
             do_classifier_free_guidance=guided,
             negative_prompt=call.get("negative_prompt"),

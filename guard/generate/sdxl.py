@@ -40,8 +40,9 @@ class SdxlAdapter(UNetAdapter):
         # As for SD3, the empty negative prompt needs no look.
         named = any(call.get(k) for k in ("negative_prompt", "negative_prompt_2"))
         guided = negative is None and named and self._guided(pipe, call)
-        own, _, encoded = self._encode(pipe, call, call, guided)
-        donor, pooled, _ = self._encode(pipe, call, donors, guided=False)
+        device = pipe._execution_device  # diffusers walks all modules for it: once a call
+        own, _, encoded = self._encode(pipe, call, call, device, guided)
+        donor, pooled, _ = self._encode(pipe, call, donors, device, guided=False)
         swap = manifest.swap_pooled
         return CrossText(
             pipe.unet,
@@ -53,7 +54,12 @@ class SdxlAdapter(UNetAdapter):
 
     @torch.no_grad()
     def _encode(
-        self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Any], guided: bool
+        self,
+        pipe: Any,
+        call: Mapping[str, Any],
+        texts: Mapping[str, Any],
+        device: torch.device,
+        guided: bool,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Text (rows, tokens, width), pooled text, and with `guided` the negative prompts' text."""
         given = {k: call.get(k) for k in ("negative_prompt", "negative_prompt_2", "clip_skip")}
@@ -61,7 +67,7 @@ class SdxlAdapter(UNetAdapter):
         states, negative, pooled, _ = pipe.encode_prompt(
             **{k: texts.get(k) for k in self.text_arguments},
             **given,
-            device=pipe._execution_device,
+            device=device,
             do_classifier_free_guidance=guided,
             lora_scale=scale,
         )

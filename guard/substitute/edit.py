@@ -150,7 +150,7 @@ class Substitution:
 def refuse_hooked(denoiser: nn.Module) -> None:
     """Raise SubstitutionError for hooks that may skip modules."""
     for name, module in denoiser.named_modules():
-        registry = getattr(module, "_diffusers_hook", None)
+        registry = vars(module).get("_diffusers_hook")
         foreign = sorted(set(getattr(registry, "hooks", ())) - _HARMLESS_HOOKS)
         if foreign:
             raise SubstitutionError(
