@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -39,6 +40,11 @@ def save(pipeline: DiffusionPipeline, folder: Path) -> None:
     """Save a safetensors folder with weights in float16; raises ValueError at 16 MB or more."""
     pipeline.to("cpu", torch.float16)
     pipeline.save_pretrained(folder, safe_serialization=True)
+    for file in folder.rglob("*.json"):
+        # diffusers notes where each part was loaded from: a folder on the machine that trained it.
+        config = json.loads(file.read_text())
+        if config.pop("_name_or_path", None) is not None:
+            file.write_text(json.dumps(config, indent=2) + "\n")
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     if size >= _BYTES:
         raise ValueError(f"{folder} holds {size} bytes; a reference model must stay under {_BYTES}")

@@ -136,7 +136,7 @@ def train(
         initial or new_unet(),
         examples_at,
         new_scheduler().alphas_cumprod,
-        work / "if-unet.pt",
+        work / f"if-unet-{predicts}.pt",
         plan,
         device,
         muon="attentions",
@@ -146,10 +146,15 @@ def train(
     )
 
 
-def to_sample(model: UNet2DConditionModel) -> None:
-    """Let a U-Net that predicts velocity start out as one that predicts the sample, in place.
+def predicts_of(pipeline: IFPipeline) -> Predicts:
+    """What a finished model's U-Net was trained to give, by its scheduler."""
+    return "sample" if pipeline.scheduler.config.prediction_type == "sample" else "velocity"
 
-    In pure noise the velocity is the sample with its sign turned; training learns the rest.
+
+def turn(model: UNet2DConditionModel) -> None:
+    """Let a U-Net that predicts velocities start out as one that predicts samples, or back, in place.
+
+    In pure noise the one is the other with its sign turned; training learns the rest.
     """
     with torch.no_grad():
         model.conv_out.weight.neg_()

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import get_args
 
 import torch
-from diffusers import AutoencoderKL, IFPipeline, StableDiffusionXLPipeline
+from diffusers import AutoencoderKL, DiffusionPipeline, IFPipeline, StableDiffusionXLPipeline
 
+from guard.errors import ModelError
+from guard.generate.load import load_pipeline
 from guard.reference import autoencoder, deepfloyd, denoiser, encoders, sdxl
 from guard.reference.assemble import assemble_sd3, save
 from guard.reference.denoiser import Latents
@@ -51,8 +53,7 @@ def main() -> None:
     parser.add_argument(
         "--predicts",
         choices=get_args(Predicts),
-        default="velocity",
-        help="what if-tiny's U-Net gives",
+        help="what if-tiny's U-Net gives [as the model that it starts from, else velocity]",
     )
     parser.add_argument(
         "--compile", action="store_true", help="torch.compile (needs a C++ compiler)"
@@ -61,50 +62,77 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.start_from and arguments.model == "sd3-tiny":
         parser.error("--start-from goes on from a U-Net; sd3-tiny goes on from its --work folder")
-    if arguments.predicts != "velocity" and arguments.model != "if-tiny":
+    if arguments.predicts == "sample" and arguments.model != "if-tiny":
         parser.error(f"--predicts is if-tiny's; {arguments.model} predicts velocities")
-    torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
-    work: Path = arguments.work
-    work.mkdir(parents=True, exist_ok=True)
-
+    finished = None
+    if arguments.start_from:
+        try:
+            finished = _finished(arguments.start_from, arguments.model, device)
+        except ModelError as error:
+            parser.error(f"--start-from: {error}")
+    torch.set_num_threads(arguments.threads)
+    arguments.work.mkdir(parents=True, exist_ok=True)
     if device.type == "cpu":
         denoiser.plain_attention()
-    if arguments.model == "if-tiny":
-        _if(arguments, device)
-        return
-    vae_folder = arguments.start_from / "vae" if arguments.start_from else work / "vae"
-    if "autoencoder" in arguments.only and not vae_folder.exists():
+    if arguments.model == "sd3-tiny":
+        _sd3(arguments, device)
+    else:
+        train = _if if arguments.model == "if-tiny" else _sdxl
+        train(arguments, device, finished)
+
+
+def _finished(folder: Path, name: str, device: torch.device) -> DiffusionPipeline:
+    """The pipeline to go on from, in float32; raises ModelError where it is none of that name's."""
+    pipe, folder = load_pipeline(folder, device=str(device))
+    wanted = IFPipeline if name == "if-tiny" else StableDiffusionXLPipeline
+    if not isinstance(pipe, wanted):
+        raise ModelError(
+            f"{folder} holds a {type(pipe).__name__}; {name} is a {wanted.__name__}. "
+            f"Give the folder of a trained {name}"
+        )
+    return pipe
+
+
+def _autoencoder(arguments: argparse.Namespace, device: torch.device) -> Path:
+    """The folder of the --work folder's autoencoder, trained first where it is missing."""
+    folder: Path = arguments.work / "vae"
+    if "autoencoder" in arguments.only and not folder.exists():
         steps, initial = arguments.autoencoder_steps, arguments.autoencoder_from
-        autoencoder.train(vae_folder, work, steps, device, initial)
-    train = _sd3 if arguments.model == "sd3-tiny" else _sdxl
-    train(arguments, vae_folder, device)
+        autoencoder.train(folder, arguments.work, steps, device, initial)
+    return folder
 
 
 def _latents(
-    arguments: argparse.Namespace, vae_folder: Path, device: torch.device
+    arguments: argparse.Namespace, vae: AutoencoderKL | Path, device: torch.device
 ) -> tuple[AutoencoderKL, Latents] | None:
     """The autoencoder and the cached training set; None where neither's user is asked for."""
     if not {"latents", "denoiser"} & set(arguments.only):
         return None
-    vae = AutoencoderKL.from_pretrained(vae_folder).to(device).eval()
+    if isinstance(vae, Path):
+        vae = AutoencoderKL.from_pretrained(vae)
+    vae = vae.to(device).eval()
     latents = denoiser.cache_latents(vae, arguments.work / "latents.pt", arguments.pictures)
     return (vae, latents) if "denoiser" in arguments.only else None
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    return Plan(steps=arguments.denoiser_steps, cooldown=arguments.cooldown)
 
 
 def _out(arguments: argparse.Namespace) -> Path:
     return arguments.out or Path(__file__).parent / "weights" / arguments.model
 
 
-def _if(arguments: argparse.Namespace, device: torch.device) -> None:
+def _if(arguments: argparse.Namespace, device: torch.device, finished: IFPipeline | None) -> None:
     initial = None
-    if arguments.start_from:
-        finished = IFPipeline.from_pretrained(arguments.start_from).to(device, torch.float32)
+    predicts: Predicts = arguments.predicts or "velocity"
+    if finished is not None:
         text = deepfloyd.TextEncoder(finished.text_encoder.eval(), finished.tokenizer)
-        initial = finished.unet
-        found = finished.scheduler.config.prediction_type
-        if arguments.predicts == "sample" and found == "v_prediction":
-            deepfloyd.to_sample(initial)
+        initial, trained = finished.unet, deepfloyd.predicts_of(finished)
+        predicts = arguments.predicts or trained
+        if predicts != trained:
+            deepfloyd.turn(initial)
     else:
         tokens = t5_tokenizer()
         steps = arguments.t5_steps if "t5" in arguments.only else 0
@@ -112,41 +140,44 @@ def _if(arguments: argparse.Namespace, device: torch.device) -> None:
         text = deepfloyd.TextEncoder(t5, tokens)
     if "denoiser" not in arguments.only:
         return
-    plan = Plan(steps=arguments.denoiser_steps, cooldown=arguments.cooldown)
     model = deepfloyd.train(
         text,
         arguments.work,
-        plan,
+        _plan(arguments),
         device,
         compiled=arguments.compile,
         initial=initial,
-        predicts=arguments.predicts,
+        predicts=predicts,
     )
-    save(deepfloyd.assemble(model, text, arguments.predicts), _out(arguments))
+    save(deepfloyd.assemble(model, text, predicts), _out(arguments))
 
 
-def _sdxl(arguments: argparse.Namespace, vae_folder: Path, device: torch.device) -> None:
+def _sdxl(
+    arguments: argparse.Namespace,
+    device: torch.device,
+    finished: StableDiffusionXLPipeline | None,
+) -> None:
     initial = None
-    if arguments.start_from:
-        finished = StableDiffusionXLPipeline.from_pretrained(arguments.start_from)
-        text, initial = sdxl.disassemble(finished.to(device, torch.float32))
+    if finished is not None:
+        text, initial = sdxl.disassemble(finished)
+        source: AutoencoderKL | Path = finished.vae
     else:
+        source = _autoencoder(arguments, device)
         tokens = spelling_clip_tokenizer()
         steps = arguments.clip_steps if "clip" in arguments.only else 0
         clips = [train_spelling_clip(tokens, arguments.work, steps, device, n) for n in (1, 2)]
         text = sdxl.TextEncoders(clips=(clips[0], clips[1]), tokenizer=tokens)
-    found = _latents(arguments, vae_folder, device)
-    if found is None:
+    ready = _latents(arguments, source, device)
+    if ready is None:
         return
-    vae, latents = found
-    plan = Plan(steps=arguments.denoiser_steps, cooldown=arguments.cooldown)
+    vae, latents = ready
     shift = vae.config.shift_factor * vae.config.scaling_factor
     model = sdxl.train(
         latents,
         shift,
         text,
         arguments.work,
-        plan,
+        _plan(arguments),
         device,
         compiled=arguments.compile,
         initial=initial,
@@ -154,8 +185,9 @@ def _sdxl(arguments: argparse.Namespace, vae_folder: Path, device: torch.device)
     save(sdxl.assemble(model, vae, text), _out(arguments))
 
 
-def _sd3(arguments: argparse.Namespace, vae_folder: Path, device: torch.device) -> None:
+def _sd3(arguments: argparse.Namespace, device: torch.device) -> None:
     work = arguments.work
+    source = _autoencoder(arguments, device)
     t5_tokens, clip_tokens = t5_tokenizer(), clip_tokenizer()
     t5_steps = arguments.t5_steps if "t5" in arguments.only else 0
     clip_steps = arguments.clip_steps if "clip" in arguments.only else 0
@@ -168,12 +200,13 @@ def _sd3(arguments: argparse.Namespace, vae_folder: Path, device: torch.device) 
         clip_tokenizer=clip_tokens,
         t5_tokenizer=t5_tokens,
     )
-    found = _latents(arguments, vae_folder, device)
-    if found is None:
+    ready = _latents(arguments, source, device)
+    if ready is None:
         return
-    vae, latents = found
-    plan = Plan(steps=arguments.denoiser_steps, cooldown=arguments.cooldown)
-    model = denoiser.train(latents, text, work, plan, device, compiled=arguments.compile)
+    vae, latents = ready
+    model = denoiser.train(
+        latents, text, work, _plan(arguments), device, compiled=arguments.compile
+    )
     save(assemble_sd3(model, vae, text), _out(arguments))
 
 

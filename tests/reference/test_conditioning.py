@@ -18,6 +18,16 @@ CAPTIONS = [
 ]
 
 
+def _assert_encodes_alike(text: sdxl.TextEncoders, pipe: StableDiffusionXLPipeline) -> None:
+    states, pooled = text.encode(CAPTIONS)
+    with torch.no_grad():
+        found, _, found_pooled, _ = pipe.encode_prompt(
+            CAPTIONS, device="cpu", do_classifier_free_guidance=False
+        )
+    assert torch.allclose(found, states, atol=1e-5)
+    assert torch.allclose(found_pooled, pooled, atol=1e-5)
+
+
 def test_sdxl_tiny_reads_both_encoders_and_pools_the_second() -> None:
     """Text states are both encoders', side by side; the pooled text is the second one's."""
     torch.manual_seed(0)
@@ -26,13 +36,7 @@ def test_sdxl_tiny_reads_both_encoders_and_pools_the_second() -> None:
     text = sdxl.TextEncoders(clips=(clips[0], clips[1]), tokenizer=tokenizer)
     vae = AutoencoderKL.from_pretrained(model_folder("sd3-tiny") / "vae")
     pipe = sdxl.assemble(sdxl.new_unet(), vae, text)
-    states, pooled = text.encode(CAPTIONS)
-    with torch.no_grad():
-        found, _, found_pooled, _ = pipe.encode_prompt(
-            CAPTIONS, device="cpu", do_classifier_free_guidance=False
-        )
-    assert torch.allclose(found, states, atol=1e-5)
-    assert torch.allclose(found_pooled, pooled, atol=1e-5)
+    _assert_encodes_alike(text, pipe)
 
 
 def test_a_finished_sdxl_tiny_is_trained_on_with_the_encoders_that_it_has() -> None:
@@ -41,13 +45,7 @@ def test_a_finished_sdxl_tiny_is_trained_on_with_the_encoders_that_it_has() -> N
         dtype=torch.float32
     )
     text, unet = sdxl.disassemble(pipe)
-    states, pooled = text.encode(CAPTIONS)
-    with torch.no_grad():
-        found, _, found_pooled, _ = pipe.encode_prompt(
-            CAPTIONS, device="cpu", do_classifier_free_guidance=False
-        )
-    assert torch.allclose(found, states, atol=1e-5)
-    assert torch.allclose(found_pooled, pooled, atol=1e-5)
+    _assert_encodes_alike(text, pipe)
     assert unet is pipe.unet
 
 
