@@ -59,7 +59,7 @@ def run(
         if ema is not None:
             ema.load_state_dict(state["ema"])
     rates = [[group.get("base_lr", group["lr"]) for group in o.param_groups] for o in optimizers]
-    parameters = [p for o in optimizers for g in o.param_groups for p in g["params"]]
+    parameters = [p for module in modules.values() for p in module.parameters()]
 
     def save(step: int) -> None:
         partial = checkpoint.with_suffix(".tmp")

@@ -21,12 +21,15 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 
 from guard.reference.loop import Plan, run
+from guard.reference.muon import ConvolutionMuon
 from guard.reference.world import CELL, COLORS, LETTERS, SHAPES
 
 BATCH = 64
 _READING_WEIGHT = 0.1
 _OUTLINE_WEIGHT = 0.3
+_OUTLINE_SALIENCE = 4.0
 _LEAST_VARIANCE = 0.02
+_ENDS = ("conv_in", "conv_out")
 
 Predicts = Literal["velocity", "sample"]
 """What a U-Net's output is: Salimans and Ho's velocity (2022, section 4) or the clean sample."""
@@ -104,18 +107,22 @@ def train_unet(
 ) -> UNet2DConditionModel:
     """Train and return the averaged U-Net. `examples_at(step, rng)` must draw from `rng` alone.
 
-    Muon moves the matrices with `muon` in their names and AdamW the rest. Output channels beyond the
-    input's (a learned variance) are left untrained.
+    Muon moves the convolutions and the matrices with `muon` in their names, AdamW the rest. Output
+    channels beyond the input's (a learned variance) are left untrained.
     """
     model = model.to(device)
     average = copy.deepcopy(model).eval()
     readers = Readers(model.config.block_out_channels[-1]).to(device)
-    matrices = {k: p for k, p in model.named_parameters() if p.ndim == 2 and muon in k}
-    rest = [p for k, p in model.named_parameters() if k not in matrices]
+    parameters = dict(model.named_parameters())
+    matrices = {k: p for k, p in parameters.items() if p.ndim == 2 and muon in k}
+    # The first and last kernel have pixels or latents on one side, which Muon is not for.
+    kernels = {k: p for k, p in parameters.items() if p.ndim == 4 and not k.startswith(_ENDS)}
+    rest = [p for k, p in parameters.items() if k not in matrices | kernels]
     optimizers: list[torch.optim.Optimizer] = [
         # A U-Net's attention has no norm of queries and keys: without this decay (or at twice the
         # rate) they grow until the attention to text collapses, after some 900 steps.
         torch.optim.Muon(matrices.values(), lr=0.01, momentum=0.95, weight_decay=0.2),
+        ConvolutionMuon(kernels.values(), lr=0.02, momentum=0.95, weight_decay=0.0),
         torch.optim.AdamW(
             [*rest, *readers.parameters()], lr=1e-3, betas=(0.9, 0.95), weight_decay=0.0
         ),
@@ -146,7 +153,7 @@ def train_unet(
                 return_dict=False,
             )[0][:, : batch.clean.shape[1]]
         error = velocity_error(output.float(), batch.clean, noise, signal, sigma, predicts)
-        flow = (error * _salience(batch.clean)).mean()
+        flow = (error * salience(batch.clean, batch.silhouette)).mean()
         named = readers.losses(seen["picture"], batch)
         monitor.update({key: value.detach() for key, value in named.items()})
         outline = named.pop("outline")
@@ -186,15 +193,23 @@ def velocity_error(
     return (output - (signal * noise - sigma * clean)).square()
 
 
-def _salience(clean: torch.Tensor) -> torch.Tensor:
+def salience(clean: torch.Tensor, silhouette: torch.Tensor) -> torch.Tensor:
     """How much each place counts: float32 (B, 1, H, W), 1 on average over a picture.
 
-    Flat background is most of a picture and soon learnt; what stands out from it counts up to four
-    times as much, or shapes stay blots long after the letters are right.
+    Flat background is most of a picture and soon learnt; what stands out from it (of `clean`, float32
+    (B, C, H, W)) counts up to four times as much, and the shape's outline (of `silhouette`, bool
+    (B, 64, 96)) four more, or shapes stay blots long after the letters are right.
     """
     distance = (
         (clean - clean.flatten(2).median(-1).values[..., None, None]).abs().mean(1, keepdim=True)
     )
     relative = distance / distance.mean((2, 3), keepdim=True).clamp_min(1e-6)
-    weight = 1 + relative.clamp_max(3)
+    weight = 1 + relative.clamp_max(3) + _OUTLINE_SALIENCE * _outline(silhouette, clean.shape[-2:])
     return weight / weight.mean((2, 3), keepdim=True)
+
+
+def _outline(silhouette: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """1 within two pixels of the shape's edge, else 0: float32 (B, 1, *size)."""
+    inside = silhouette[:, None].float()
+    grown, shrunk = (F.max_pool2d(x, 5, stride=1, padding=2) for x in (inside, 1 - inside))
+    return F.adaptive_max_pool2d(grown + shrunk - 1, size)

@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from guard.reference.captions import sample_scene
 from guard.reference.denoiser import Latents
-from guard.reference.unet import Examples, Predicts, Readers, velocity_error
+from guard.reference.unet import Examples, Predicts, Readers, salience, velocity_error
 from guard.reference.world import COLORS, LETTERS, render
 
 WIDTH = 32
@@ -121,3 +122,20 @@ def test_a_sample_in_little_noise_counts_within_bounds() -> None:
     zero, one = torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)
     tiny = torch.full((1, 1, 1, 1), 1e-3)
     assert velocity_error(one, zero, zero, 1 - tiny, tiny, "sample").max().item() == 50
+
+
+@pytest.mark.parametrize("size", [(64, 96), (16, 24)], ids=["pixels", "latents"])
+def test_a_shapes_edge_counts_more_than_its_middle_and_what_lies_around_it(
+    size: tuple[int, int],
+) -> None:
+    """In pixels and in latents; a picture's places count 1 on average, whatever its shape."""
+    silhouette = torch.zeros(2, 64, 96, dtype=torch.bool)
+    silhouette[0, 16:48, 32:64] = True
+    silhouette[1, 40:64, 72:96] = True
+    clean = F.adaptive_max_pool2d(silhouette[:, None].float(), size).expand(-1, 3, -1, -1)
+    weight = salience(clean, silhouette)
+    assert weight.mean((1, 2, 3)).tolist() == pytest.approx([1, 1])
+    height, width = size
+    edge, middle = weight[0, 0, height // 2, width // 3], weight[0, 0, height // 2, width // 2]
+    around = weight[0, 0, 0, 0]
+    assert edge > 1.5 * middle > 1.5 * around
