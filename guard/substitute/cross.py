@@ -88,6 +88,9 @@ class CrossText(Substitution):
         unet: Any = self._denoiser
         if unet.config.encoder_hid_dim_type == "text_proj":
             self._seen = unet.encoder_hid_proj(match.donors)
+        elif getattr(unet, "text_encoder_hid_proj", None) is not None:
+            # Where the text projection goes when IP-Adapter takes its place.
+            self._seen = unet.text_encoder_hid_proj(match.donors)
         if given.get("encoder_attention_mask") is not None:
             if match.masks is None:
                 raise SubstitutionError("the denoiser gets a text mask, and the donor has none")
