@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from guard import offline as offline  # first: the model hub is closed before a library is imported
 from guard.errors import Blocked, GuardError
 from guard.types import Action, Decision, Finding, Method, Outcome, Request, TextSpan
 
 if TYPE_CHECKING:
     from guard.guard import Guard, wrap
 
-# Nothing may try a model hub unless the user says so; set before the libraries are imported.
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # A bar for each part of a small model is noise; the command line shows its own progress.
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 # Both libraries log parts of prompts (what was truncated), and prompts must not reach a log.

@@ -12,6 +12,7 @@ from diffusers import DiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
 
 from guard.errors import ModelError
+from guard.offline import hub_allowed
 
 __all__ = ["DEFAULT_MODEL", "embedded_models", "load_pipeline", "model_folder"]
 
@@ -74,7 +75,8 @@ def _is_hub_id(model: str | Path) -> bool:
 def _from_hub(name: str) -> Path:
     """The cached folder of a model on the hub; raises ModelError where it cannot be had."""
     try:
-        return Path(DiffusionPipeline.download(name, use_safetensors=True))
+        with hub_allowed():
+            return Path(DiffusionPipeline.download(name, use_safetensors=True))
     except Exception as error:  # the hub's client also raises the errors of its HTTP library
         raise ModelError(
             f"{name}: no folder of that name, and it cannot be had from the model hub "
