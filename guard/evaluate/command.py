@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from guard.dtypes import DTYPES
 from guard.errors import InvalidInput
 
 __all__ = ["evaluate"]
@@ -17,7 +18,8 @@ _INTERRUPTED = 130
 def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for the results; a killed run goes on there.")],
     model: Annotated[
-        str, typer.Option(help="An embedded model's name, or a diffusers folder.")
+        str,
+        typer.Option(help="An embedded model's name, a diffusers folder, or ORG/NAME on the hub."),
     ] = "sd3-tiny",
     methods: Annotated[
         str, typer.Option(help="With commas; none, the reference, is always drawn.")
@@ -48,6 +50,7 @@ def evaluate(
         bool, typer.Option("--verify", help="Also draw with verification on, and count its rungs.")
     ] = False,
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
+    dtype: Annotated[str, typer.Option(help=f"Number type: {', '.join(DTYPES)}.")] = "float32",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
 ) -> None:
     """Measure how well toxic text is kept out of pictures, and what that costs (the paper's Table 4).
@@ -76,6 +79,7 @@ def evaluate(
         start_step=start_step,
         verify=verify,
         device=device,
+        dtype=dtype,
         threads=threads,
     )
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,11 +71,15 @@ def world_prompts(checker: Checker, count: int, seed: int) -> list[ToxicPrompt]:
 
 
 def read_prompts(
-    checker: Checker, path: Path, limit: int | None, *, skip_others: bool
+    decide: Callable[[list[str]], Sequence[Decision]],
+    path: Path,
+    limit: int | None,
+    *,
+    skip_others: bool,
 ) -> list[ToxicPrompt]:
     """One prompt a line, or JSON lines with "prompt" and, where wanted, "seed" (else the line's place).
 
-    `skip_others` leaves out prompts that the policy does not substitute. Raises MeasureError that
+    `decide` gives the decisions on all of them. `skip_others` leaves out prompts that the policy does not substitute. Raises MeasureError that
     names bad lines and such prompts as file:line, never their content.
     """
     try:
@@ -96,7 +100,7 @@ def read_prompts(
             parsed.append((number, prompt, len(parsed) if seed is None else seed))
     if not problems and not parsed:
         problems.append(f"{path}: no prompt in it; {_EXPECTED}")
-    decisions = checker.check_many([p for _, p, _ in parsed]) if not problems else []
+    decisions = decide([p for _, p, _ in parsed]) if not problems else []
     prompts: list[ToxicPrompt] = []
     for (number, prompt, seed), decision in zip(parsed, decisions, strict=False):
         if decision.action is Action.SUBSTITUTE:

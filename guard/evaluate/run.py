@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ from guard.evaluate.sheet import contact_sheet
 from guard.evaluate.table import Summary, markdown, summarise, terminal_table, write_csv
 from guard.evaluate.verified import Verified
 from guard.generate.adapter import adapter_for
-from guard.generate.load import load_pipeline
-from guard.measure import MeasureError, require_measure
+from guard.measure import MeasureError, require_measure, require_reader
 from guard.measure.journal import Journal
+from guard.measure.model import device_memory, load_model
 from guard.measure.progress import Ticker
+from guard.reading import check_as_read
 from guard.show import waiting
-from guard.substitute.manifest import Manifest, digest_weights, find_manifest
-from guard.verify import default_reader
+from guard.substitute.manifest import Manifest, digest_config, digest_weights, find_manifest
+from guard.types import Decision
 
 __all__ = ["Options", "run"]
 
@@ -53,6 +55,7 @@ class Options:
     start_step: int | None = None
     verify: bool = False
     device: str = "cpu"
+    dtype: str = "float32"
     threads: int | None = None
 
 
@@ -63,14 +66,14 @@ def run(options: Options) -> list[Summary]:
     cannot be written, with what was measured until then kept.
     """
     require_measure()
-    reader = default_reader()
+    reader = require_reader()
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     with waiting(f"Loading {options.model}"):
         checker = load_checker(options.policy)
-        pipe, folder = _load(options)
+        pipe, folder = load_model(options.model, options.device, options.dtype)
         manifest = _manifest(options, pipe, folder)
-        prompts = _prompts(options, checker)
+        prompts = _prompts(options, checker, pipe, manifest)
     methods = Methods(pipe, checker, manifest, options.steps)
     methods.check(options.methods)
     scorer = Scorer(checker, ToxicityClassifier.load(), reader)
@@ -79,6 +82,7 @@ def run(options: Options) -> list[Summary]:
     wanted = [*map(str, compared), *(["verified"] if verified is not None else [])]
     identity = {
         "pipeline": type(pipe).__name__,
+        "config": digest_config(adapter_for(pipe).denoiser(pipe)),
         "weights": digest_weights(folder),
         "prompts": digest_prompts(prompts),
         "policy": checker.policy.digest,
@@ -90,6 +94,7 @@ def run(options: Options) -> list[Summary]:
         "methods": [str(m) for m in compared],
         "verify": options.verify,
         "device": torch.device(options.device).type,
+        "dtype": options.dtype,
     }
     pictures = options.out / "pictures"
     console = Console(stderr=True)
@@ -114,7 +119,8 @@ def run(options: Options) -> list[Summary]:
                 rows, plain = [], None
                 for method in compared:
                     began = time.perf_counter()
-                    image = methods.draw(method, prompts[n])
+                    with device_memory("give a smaller --dtype, or a device with more"):
+                        image = methods.draw(method, prompts[n])
                     seconds = time.perf_counter() - began
                     plain = image if plain is None else plain
                     scores = scorer.score(prompts[n], image, plain)
@@ -133,14 +139,6 @@ def run(options: Options) -> list[Summary]:
                 f"{error.filename or options.out}: {error.strerror or error}. What was measured "
                 f"until now is kept in {journal_file}: the same command goes on"
             ) from None
-
-
-def _load(options: Options) -> tuple[Any, Path]:
-    try:
-        torch.empty(0, device=options.device)
-    except (RuntimeError, AssertionError):
-        raise InvalidInput("--device", f"{options.device!r} is not there; try cpu") from None
-    return load_pipeline(options.model, device=options.device)
 
 
 def _manifest(options: Options, pipe: Any, folder: Path) -> Manifest:
@@ -162,10 +160,18 @@ def _manifest(options: Options, pipe: Any, folder: Path) -> Manifest:
     return manifest
 
 
-def _prompts(options: Options, checker: Checker) -> list[ToxicPrompt]:
+def _prompts(
+    options: Options, checker: Checker, pipe: Any, manifest: Manifest
+) -> list[ToxicPrompt]:
     if options.prompts is None:
         return world_prompts(checker, options.limit or 100, options.seed)
-    return read_prompts(checker, options.prompts, options.limit, skip_others=options.skip_others)
+    read = partial(adapter_for(pipe).read_text, pipe, manifest.call, "prompt")
+
+    def decide(texts: list[str]) -> list[Decision]:
+        """As the guard will when it draws them: a prompt that it blocks then cannot be compared."""
+        return check_as_read(checker, read, texts, checker.check_many(texts))
+
+    return read_prompts(decide, options.prompts, options.limit, skip_others=options.skip_others)
 
 
 def _picture(folder: Path, number: int, method: str) -> Path:
@@ -175,6 +181,17 @@ def _picture(folder: Path, number: int, method: str) -> Path:
 def _keep(image: Image.Image, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path)
+
+
+def _answers(rows: dict[tuple[str, int], dict[str, Any]], count: int) -> str:
+    """What verification made of the prompts, as a paragraph."""
+    rungs = Counter(str(rows["verified", n]["rung"]) for n in range(count))
+    survived = sum(rows["verified", n]["readable"] for n in range(count))
+    told = ", ".join(f"{rung} {answered}" for rung, answered in sorted(rungs.items()))
+    return (
+        f"\nsubstitute, verified: answered by the rungs {told} of {count}; returned pictures with "
+        f"readable toxic text: {survived}\n"
+    )
 
 
 def _write(
@@ -188,7 +205,8 @@ def _write(
     names = [str(m) for m in compared]
     summaries = summarise({m: [rows[m, n] for n in range(count)] for m in names})
     write_csv(out / "table.csv", summaries)
-    (out / "table.md").write_text(markdown(summaries), encoding="utf-8")
+    answers = _answers(rows, count) if options.verify else ""
+    (out / "table.md").write_text(markdown(summaries) + answers, encoding="utf-8")
     shown = range(min(count, _EXAMPLES))
     contact_sheet(
         names,
@@ -198,14 +216,7 @@ def _write(
     ).save(out / "contact.png")
     console = Console(soft_wrap=True)
     console.print(terminal_table(summaries, f"{options.model}: {count} toxic prompts"))
-    if options.verify:
-        answered = Counter(str(rows["verified", n]["rung"]) for n in range(count))
-        survived = sum(rows["verified", n]["readable"] for n in range(count))
-        console.print(
-            f"substitute, verified: rungs {dict(answered)}; returned pictures with readable toxic "
-            f"text: {survived}",
-            highlight=False,
-        )
+    console.print(answers.strip(), highlight=False)
     for name in ("table.csv", "table.md", "contact.png", "results.jsonl"):
         console.print(str(out / name), markup=False, highlight=False)
     return summaries

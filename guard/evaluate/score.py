@@ -11,8 +11,7 @@ from PIL import Image
 from guard.check import Checker
 from guard.classify.toxicity import ToxicityClassifier
 from guard.evaluate.prompts import ToxicPrompt
-from guard.measure import characters_f1, exact, kept, recall, sign_region
-from guard.measure.region import boxes_region
+from guard.measure import boxes_region, characters_f1, exact, kept, recall, sign_region
 from guard.verify import LineReader, is_toxic
 
 __all__ = ["Scorer"]
@@ -24,7 +23,7 @@ class Scorer:
     """Scores pictures against the unguarded one of the same prompt and seed.
 
     The text region is the sign's box where a prompt has a scene; else the OCR boxes of the unguarded
-    and of the method's picture, widened by a 64th of the shorter side.
+    and of the method's picture, widened (`boxes_region`).
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class Scorer:
             region = sign_region(before, prompt.scene.sign)
         else:
             boxes = [line.box for line in (*lines, *self._reader.lines(plain))]
-            region = boxes_region(boxes, pixels.shape[:2], max(2, min(image.size) // 64))
+            region = boxes_region(boxes, pixels.shape[:2])
         for name, value in kept(pixels, before, region).items():
             scores[name] = None if math.isnan(value) else round(value, 8)
         return scores

@@ -39,8 +39,8 @@ def summarise(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Summary]:
     """One summary per method from its rows, which are in the same order of prompts for all.
 
     Shares come with Wilson's 95 % interval (`_low`, `_high`). `donor_ratio` is how often the donor's
-    text is read over how often the unguarded prompt's own is; `time` the median, prompt by prompt, of
-    the seconds over the unguarded picture's.
+    text is read over how often the unguarded prompt's own is; `seconds` the median of a picture's and
+    `time` the median, prompt by prompt, of its ratio to the unguarded picture's.
     """
     plain = rows["none"]
     own = statistics.fmean(r["own_read"] for r in plain)
@@ -53,6 +53,7 @@ def summarise(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Summary]:
             values[f"{name}_low"], values[f"{name}_high"] = wilson(hits, len(scores))
         values |= {name: _mean(r[name] for r in scores) for name in _MEANS}
         values["donor_ratio"] = values["donor_read"] / own if own else math.nan
+        values["seconds"] = statistics.median(r["seconds"] for r in scores)
         values["time"] = statistics.median(
             r["seconds"] / p["seconds"] for r, p in zip(scores, plain, strict=True)
         )
@@ -126,7 +127,7 @@ def _cells(summary: Summary) -> list[str]:
         _parts(v, "ssim", ".3f"),
         _parts(v, "psnr", ".1f"),
         _parts(v, "mse", ".2f", 1000),
-        f"{v['time']:.2f}x",
+        f"{v['time']:.2f}x ({v['seconds']:.2f} s)",
     ]
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from guard.localize.options import DTYPES, Options
+from guard.dtypes import DTYPES
+from guard.localize.options import Options
 
 __all__ = ["localize"]
 

@@ -11,7 +11,8 @@ import torch
 
 from guard.generate.adapter import adapter_for
 from guard.localize.variants import Variant, manifest_of, text_sites
-from guard.measure import MeasureError, Pair
+from guard.measure import Pair
+from guard.measure.model import device_memory
 
 __all__ = ["Drawer"]
 
@@ -52,11 +53,9 @@ class Drawer:
                 range(len(pairs)),
                 {"prompt": donors},
             )
-        try:
-            with edit:
-                images = self._pipe(**call).images
-        except torch.OutOfMemoryError:
-            raise MeasureError(
-                f"the device's memory is too small for a batch of {len(pairs)}: give a smaller --batch"
-            ) from None
+        with (
+            device_memory(f"give a --batch of fewer than {len(pairs)}, or a smaller --dtype"),
+            edit,
+        ):
+            images = self._pipe(**call).images
         return [np.asarray(image.convert("RGB")) for image in images]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -15,8 +14,9 @@ import yaml
 
 from guard.localize.plan import RULE, Findings
 from guard.localize.sweep import Score, Sweep
+from guard.substitute.manifest import NUMBERING, digest_config
 
-__all__ = ["config_digest", "manifest_data", "versions", "write_manifest"]
+__all__ = ["manifest_data", "versions", "write_manifest"]
 
 _CONFIG_FIELDS = {
     "SD3Transformer2DModel": (
@@ -64,13 +64,6 @@ _SHOWN = {
 }
 
 
-def config_digest(denoiser: Any) -> str:
-    """SHA-256 of a denoiser's configuration without the library's own notes: "sha256:..."."""
-    config = {k: v for k, v in dict(denoiser.config).items() if not k.startswith("_")}
-    data = json.dumps(config, sort_keys=True, default=str).encode()
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
 def versions() -> dict[str, str]:
     """Of what a result depends on, where it is installed."""
     found = {}
@@ -99,7 +92,7 @@ def manifest_data(
     fields = _CONFIG_FIELDS.get(type(denoiser).__name__, tuple(public))
     config = {k: public[k] for k in fields if k in public}
     substitution: dict[str, Any] = {
-        "numbering": "order of execution",
+        "numbering": NUMBERING,
         "sites": list(final.sites),
         "modules": [findings.sites[n].module for n in final.sites],
         "start_step": final.start_step,
@@ -118,7 +111,7 @@ def manifest_data(
             "denoiser": type(denoiser).__name__,
             # Through JSON: YAML's safe dump has no tuples.
             "config": json.loads(json.dumps(config)),
-            "config_digest": config_digest(denoiser),
+            "config_digest": digest_config(denoiser),
             "weights_digest": weights_digest,
         },
         "substitution": substitution,
@@ -143,8 +136,10 @@ def manifest_data(
 
 
 def write_manifest(path: Path, data: Mapping[str, Any]) -> None:
-    """Write it as YAML; raises OSError."""
-    path.write_text(yaml.safe_dump(dict(data), sort_keys=False, width=100), encoding="utf-8")
+    """Write it as YAML; raises OSError, and leaves an earlier one as it was then."""
+    part = path.with_suffix(".part")
+    part.write_text(yaml.safe_dump(dict(data), sort_keys=False, width=100), encoding="utf-8")
+    part.replace(path)
 
 
 def _rounded(score: Score) -> dict[str, float]:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from guard.errors import InvalidInput
 
-__all__ = ["DEFAULT_PAIRS", "DTYPES", "Options"]
+__all__ = ["DEFAULT_PAIRS", "Options"]
 
 DEFAULT_PAIRS = 24
-DTYPES = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +43,6 @@ class Options:
     examples: int = 6
 
     def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
-            raise InvalidInput("--dtype", f"must be one of {', '.join(DTYPES)}")
         if self.seed < 0:
             raise InvalidInput("--seed", "must not be negative")
         if late := [s for s in self.starts if s >= self.steps]:

@@ -88,6 +88,12 @@ class Findings:
                 best[size] = variant
         return dict(sorted(best.items()))
 
+    def telling(self, most: int) -> list[int]:
+        """At most `most` sites in order: the chosen ones, and those that move the reading furthest."""
+        chosen = self.choice.sites[:most]
+        others = [n for n in ranked(self.singles()) if n not in chosen]
+        return sorted([*chosen, *others[: most - len(chosen)]])
+
     def starts(self) -> dict[int, Score]:
         """Scores of the chosen set by starting step."""
         return {

@@ -37,11 +37,9 @@ def draw_charts(path: Path, findings: Findings, sweep: Sweep, title: str) -> Non
 def picture_columns(findings: Findings, most: int | None = _MOST_COLUMNS) -> list[Variant]:
     """Which variants' pictures stand side by side: unpatched, sites, the final choice, whole prompt.
 
-    At most about `most`; then the sites that change what is read most.
+    At most `most`; then of the sites the chosen ones and those that move the reading furthest.
     """
-    singles = findings.singles()
-    best = sorted(singles, key=lambda n: -singles[n]["donor_similarity"])
-    numbers = sorted(best[: most - 3] if most else best)
+    numbers = findings.telling(most - 3 if most else len(findings.sites))
     return list(
         dict.fromkeys([NONE, *(Variant(sites=(n,)) for n in numbers), findings.final, WHOLE])
     )
@@ -182,4 +180,4 @@ def _heading(variant: Variant, findings: Findings) -> str:
     name = variant.key if len(variant.sites) == 1 else f"sites {variant.key}"
     chosen = variant == findings.final
     name = name.replace(" from", "\nfrom").replace(" and", "\nand")
-    return f"{name}{' (chosen)' if chosen else ''}"
+    return name + "\n(chosen)" * chosen

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from guard.errors import InvalidInput, UnsupportedModel, VerificationError
+from guard.errors import InvalidInput, UnsupportedModel
 from guard.generate.adapter import adapter_for
-from guard.generate.load import embedded_models, load_pipeline
+from guard.generate.load import embedded_models
 from guard.localize.draw import Drawer
-from guard.localize.evidence import config_digest, manifest_data, versions, write_manifest
+from guard.localize.evidence import manifest_data, versions, write_manifest
 from guard.localize.gallery import Gallery
 from guard.localize.options import DEFAULT_PAIRS, Options
 from guard.localize.plan import Findings, Search, localize
@@ -20,13 +20,26 @@ from guard.localize.plots import draw_report
 from guard.localize.report import write_report
 from guard.localize.sweep import Sweep
 from guard.localize.table import terminal_table, write_csv
-from guard.measure import MeasureError, Pair, read_pairs, require_measure, world_pairs
+from guard.measure import (
+    MeasureError,
+    Pair,
+    read_pairs,
+    require_measure,
+    require_reader,
+    world_pairs,
+)
 from guard.measure.journal import Journal
+from guard.measure.model import load_model
 from guard.measure.progress import Ticker
 from guard.measure.prompts import digest_pairs
 from guard.show import waiting
-from guard.substitute.manifest import FILE_NAME, digest_weights, find_manifest, load_manifest
-from guard.verify import LineReader, default_reader
+from guard.substitute.manifest import (
+    FILE_NAME,
+    digest_config,
+    digest_weights,
+    find_manifest,
+    load_manifest,
+)
 
 __all__ = ["run"]
 
@@ -38,16 +51,16 @@ def run(options: Options) -> Findings:
     cannot be written, with what was measured until then kept.
     """
     require_measure()
-    reader = _reader()
+    reader = require_reader()
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     with waiting(f"Loading {options.model}"):
-        pipe, folder = _load(options)
+        pipe, folder = load_model(options.model, options.device, options.dtype)
+        adapter_for(pipe)  # raises for a family that is not known
         drawer_pairs = _pairs(options, weights := digest_weights(folder))
     call = _call(options, pipe, folder)
     drawer = Drawer(pipe, call, options.steps)
     search = _search(options, len(drawer.sites))
-    dilate = max(2, min(call.get("height") or 512, call.get("width") or 512) // 64)
     worldly = drawer_pairs[0].scene is not None
     settings = {
         "seed": options.seed,
@@ -56,14 +69,14 @@ def run(options: Options) -> Findings:
         "steps": options.steps,
         "dtype": options.dtype,
         "device": torch.device(options.device).type,
-        "region": "sign's box" if worldly else f"OCR boxes widened by {dilate} pixels",
+        "region": "sign's box" if worldly else "OCR boxes, widened by a 64th of the shorter side",
+        "prompts": digest_pairs(drawer_pairs),
     }
     identity = {
         "pipeline": type(pipe).__name__,
         "denoiser": type(drawer.denoiser).__name__,
-        "config": config_digest(drawer.denoiser),
+        "config": digest_config(drawer.denoiser),
         "weights": weights,
-        "prompts": digest_pairs(drawer_pairs),
         "call": call,
         **settings,
     }
@@ -77,7 +90,6 @@ def run(options: Options) -> Findings:
             gallery=Gallery(options.out / "pictures", options.examples),
             ticker=ticker,
             batch=options.batch,
-            dilate=dilate,
         )
         total = sum(p.numel() for p in drawer.denoiser.parameters())
         try:
@@ -90,28 +102,6 @@ def run(options: Options) -> Findings:
             ) from None
     _tell(options, findings)
     return findings
-
-
-def _reader() -> LineReader:
-    try:
-        return default_reader()
-    except VerificationError as error:
-        if isinstance(error.__cause__, ImportError):
-            raise MeasureError(
-                "OCR is not installed, which tells whose text is drawn: pip install 'inkguard[ocr]'"
-            ) from error
-        raise
-
-
-def _load(options: Options) -> tuple[Any, Path]:
-    try:
-        torch.empty(0, device=options.device)
-    except (RuntimeError, AssertionError):
-        raise InvalidInput("--device", f"{options.device!r} is not there; try cpu") from None
-    dtype = getattr(torch, options.dtype)
-    pipe, folder = load_pipeline(options.model, device=options.device, dtype=dtype, hub=True)
-    adapter_for(pipe)  # raises for a family that is not known
-    return pipe, folder
 
 
 def _pairs(options: Options, weights: str | None) -> list[Pair]:

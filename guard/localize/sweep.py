@@ -13,10 +13,9 @@ from PIL import Image
 from guard.localize.draw import Drawer
 from guard.localize.gallery import Gallery
 from guard.localize.variants import NONE, Variant
-from guard.measure import Pair, characters_f1, exact, kept, sign_region, similarity
+from guard.measure import Pair, boxes_region, characters_f1, exact, kept, sign_region, similarity
 from guard.measure.journal import Journal
 from guard.measure.progress import Ticker
-from guard.measure.region import boxes_region
 from guard.verify import LineReader
 
 __all__ = ["Score", "Sweep"]
@@ -48,7 +47,7 @@ class Sweep:
     """Measures variants, each pair of each once for ever.
 
     The text region is the sign's box where a pair has a scene; else the OCR boxes of the unpatched
-    and of the patched picture, widened by `dilate` pixels.
+    and of the patched picture, widened (`boxes_region`).
     """
 
     def __init__(
@@ -61,11 +60,10 @@ class Sweep:
         gallery: Gallery,
         ticker: Ticker,
         batch: int,
-        dilate: int,
     ) -> None:
         self.drawer, self.pairs, self.gallery = drawer, list(pairs), gallery
         self._reader, self._journal, self._ticker = reader, journal, ticker
-        self._batch, self._dilate = batch, dilate
+        self._batch = batch
         self._plain: list[np.ndarray] = []
         self._plain_regions: list[np.ndarray] = []
 
@@ -154,7 +152,7 @@ class Sweep:
         read = " ".join(line.text for line in lines)
         region = self._plain_regions[number]
         if pair.scene is None:
-            region = region | boxes_region([x.box for x in lines], region.shape, self._dilate)
+            region = region | boxes_region([x.box for x in lines], region.shape)
         row: dict[str, Any] = {"read": read}
         for name, text in (("donor", pair.donor), ("source", pair.word)):
             row[f"{name}_f1"] = round(characters_f1(read, text), 6)
@@ -169,7 +167,7 @@ class Sweep:
         if scene is not None:
             return sign_region(pixels, scene.sign)
         lines = self._reader.lines(Image.fromarray(pixels))
-        return boxes_region([x.box for x in lines], pixels.shape[:2], self._dilate)
+        return boxes_region([x.box for x in lines], pixels.shape[:2])
 
 
 def _mean(values: Iterable[float | None]) -> float:

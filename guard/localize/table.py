@@ -61,13 +61,11 @@ def write_csv(path: Path, findings: Findings) -> None:
 
 def shown_variants(findings: Findings) -> list[Variant]:
     """The variants that a person wants to see: a few of the sites, the best sets, what was chosen."""
-    singles = findings.singles()
-    best = sorted(singles, key=lambda n: -singles[n]["donor_similarity"])[:_MOST_SINGLES]
     chosen = [v for v in findings.scores if v.sites == findings.choice.sites and v.key.count(" ")]
     wanted = [
         NONE,
         WHOLE,
-        *(Variant(sites=(n,)) for n in sorted(best)),
+        *(Variant(sites=(n,)) for n in findings.telling(_MOST_SINGLES)),
         *findings.best_by_size().values(),
         Variant(sites=findings.choice.sites),
         *chosen,

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from guard.measure.errors import MeasureError, require_measure
+from guard.measure.errors import MeasureError, require_measure, require_reader
 from guard.measure.intervals import wilson
 from guard.measure.pictures import kept
 from guard.measure.prompts import Pair, read_pairs, world_pairs
-from guard.measure.region import ocr_region, sign_region
+from guard.measure.region import boxes_region, sign_region
 from guard.measure.text import characters_f1, exact, recall, similarity
 
 __all__ = [
     "MeasureError",
     "Pair",
+    "boxes_region",
     "characters_f1",
     "exact",
     "kept",
-    "ocr_region",
     "read_pairs",
     "recall",
     "require_measure",
+    "require_reader",
     "sign_region",
     "similarity",
     "wilson",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from guard.errors import GuardError
+from guard.errors import GuardError, VerificationError
+from guard.verify import LineReader, default_reader
 
-__all__ = ["MeasureError", "require_measure"]
+__all__ = ["MeasureError", "require_measure", "require_reader"]
 
 _NEEDED = {"skimage": "scikit-image", "matplotlib": "matplotlib", "jinja2": "jinja2"}
 
@@ -23,3 +24,15 @@ def require_measure() -> None:
             f"{', '.join(missing)} not installed, which measuring needs: "
             f"pip install 'inkguard[measure]'"
         )
+
+
+def require_reader() -> LineReader:
+    """The OCR of the extra `ocr`; raises MeasureError where it is not installed."""
+    try:
+        return default_reader()
+    except VerificationError as error:
+        if isinstance(error.__cause__, ImportError):
+            raise MeasureError(
+                "OCR is not installed, which tells whose text is drawn: pip install 'inkguard[ocr]'"
+            ) from error
+        raise

@@ -6,12 +6,10 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-from PIL import Image
 
 from guard.reference.world import CELL, COLORS, HEIGHT, WIDTH
-from guard.verify import LineReader
 
-__all__ = ["boxes_region", "ocr_region", "sign_region"]
+__all__ = ["boxes_region", "sign_region"]
 
 _LETTER_TOPS = (CELL, 5 * CELL)
 """First pixel row of the letters of a sign at the top and at the bottom; they are 2 * CELL high."""
@@ -66,31 +64,18 @@ def _most(pixels: np.ndarray) -> bool:
     return bool(pixels.mean() > 0.5)
 
 
-def ocr_region(reader: LineReader, images: Iterable[Image.Image], dilate: int) -> np.ndarray:
-    """The union of the OCR boxes of pictures of one size, each widened by `dilate` pixels: bool (H, W).
-
-    Raises ValueError for pictures of several sizes or none.
-    """
-    mask: np.ndarray | None = None
-    for image in images:
-        shape = (image.height, image.width)
-        mask = np.zeros(shape, dtype=bool) if mask is None else mask
-        if mask.shape != shape:
-            raise ValueError(f"pictures of several sizes: {mask.shape} and {shape}")
-        mask |= boxes_region([line.box for line in reader.lines(image)], shape, dilate)
-    if mask is None:
-        raise ValueError("no picture")
-    return mask
-
-
 def boxes_region(
-    boxes: Iterable[tuple[float, float, float, float]], shape: tuple[int, int], dilate: int
+    boxes: Iterable[tuple[float, float, float, float]], shape: tuple[int, int]
 ) -> np.ndarray:
-    """The union of (left, top, right, bottom) boxes in pixels, widened by `dilate`: bool `shape` (H, W)."""
+    """The union of (left, top, right, bottom) boxes in pixels: bool `shape` (H, W).
+
+    Each is widened by a 64th of the shorter side, at least two pixels, since OCR's boxes are tight.
+    """
+    margin = max(2, min(shape) // 64)
     mask = np.zeros(shape, dtype=bool)
     for left, top, right, bottom in boxes:
         mask[
-            max(0, math.floor(top) - dilate) : max(0, math.ceil(bottom) + dilate),
-            max(0, math.floor(left) - dilate) : max(0, math.ceil(right) + dilate),
+            max(0, math.floor(top) - margin) : max(0, math.ceil(bottom) + margin),
+            max(0, math.floor(left) - margin) : max(0, math.ceil(right) + margin),
         ] = True
     return mask

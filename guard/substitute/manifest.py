@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -17,7 +18,9 @@ from guard.substitute.sites import attention_sites
 
 __all__ = [
     "FILE_NAME",
+    "NUMBERING",
     "Manifest",
+    "digest_config",
     "digest_weights",
     "find_manifest",
     "load_manifest",
@@ -26,6 +29,8 @@ __all__ = [
 
 FILE_NAME = "inkguard.manifest.yaml"
 """A manifest of this name in a model's folder belongs to that model."""
+NUMBERING = "order of execution"
+"""How sites are numbered: a U-Net's down, mid and up, which `named_modules()` has in another order."""
 _FORMAT = 1
 
 
@@ -110,6 +115,8 @@ def load_manifest(path: Path) -> Manifest:
         raise ManifestError(f"{path}: not a manifest of format {_FORMAT}")
     try:
         model, substitution = data["model"], data["substitution"]
+        if (numbering := substitution.get("numbering", NUMBERING)) != NUMBERING:
+            raise ValueError(f"the numbering is {numbering!r}; it must be {NUMBERING!r}")
         return Manifest(
             name=str(data["name"]),
             pipeline=str(model["pipeline"]),
@@ -130,6 +137,13 @@ def load_manifest(path: Path) -> Manifest:
         raise ManifestError(f"{path}: the key {error} is missing") from None
     except (TypeError, ValueError) as error:
         raise ManifestError(f"{path}: {error}") from None
+
+
+def digest_config(denoiser: Any) -> str:
+    """SHA-256 of a denoiser's configuration without the library's own notes: "sha256:..."."""
+    config = {k: v for k, v in dict(denoiser.config).items() if not k.startswith("_")}
+    data = json.dumps(config, sort_keys=True, default=str).encode()
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def digest_weights(folder: Path) -> str | None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import yaml
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
 from PIL import Image
 
@@ -18,9 +22,14 @@ from guard.cli import main
 from guard.errors import InvalidInput
 from guard.evaluate.methods import Compared, Methods
 from guard.evaluate.run import Options, run
+from guard.evaluate.score import Scorer
 from guard.evaluate.sheet import contact_sheet
+from guard.generate.load import model_folder
 from guard.guard import Guard
 from guard.measure import MeasureError
+from guard.substitute.manifest import FILE_NAME, shipped_manifests
+from guard.verify import default_reader
+from tests.disk import full_beyond
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -67,7 +76,10 @@ def test_tables_and_contact_sheet_are_written(measured: Options) -> None:
     assert (float(none["readable"]), float(none["time"]), float(none["ssim"])) == (1, 1, 1)
     assert float(guarded["readable"]) == 0 < float(guarded["readable_high"]) < 1
     assert float(guarded["mse_inside"]) > float(guarded["mse_outside"])
-    assert len((measured.out / "table.md").read_text().splitlines()) == 2 + len(Compared)
+    assert float(none["seconds"]) > 0
+    *table_lines, empty, verified = (measured.out / "table.md").read_text().splitlines()
+    assert (len(table_lines), empty) == (2 + len(Compared), "")
+    assert "of 2; returned pictures with readable toxic text: 0" in verified
     with Image.open(measured.out / "contact.png") as sheet:
         assert sheet.width > 5 * 200
 
@@ -86,6 +98,44 @@ def test_a_run_that_was_torn_goes_on(measured: Options, tmp_path: Path) -> None:
     assert [r["pair"] for r in rows(again)] == [0] * 6 + [1] * (5 + 6)
     read = {(r["variant"], r["pair"]): r["readable"] for r in rows(again)}
     assert read == {(r["variant"], r["pair"]): r["readable"] for r in rows(measured)}
+
+
+def test_a_disk_that_fills_up_keeps_what_was_measured(
+    measured: Options, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """While the next prompt is drawn. The error says so and what to do; with room again the same command draws what is left."""
+    out = tmp_path / "again"
+    out.mkdir()
+    whole = (measured.out / "results.jsonl").read_bytes()
+    begun = b"".join(whole.splitlines(keepends=True)[: 1 + 6])
+    (out / "results.jsonl").write_bytes(begun)
+    (out / "pictures").mkdir()
+    for file in (measured.out / "pictures").glob("0000-*"):
+        (out / "pictures" / file.name).write_bytes(file.read_bytes())
+    again = replace(measured, out=out)
+    score = Scorer.score
+    with ExitStack() as disk:
+
+        def score_and_fill(*arguments: Any) -> dict[str, Any]:
+            disk.enter_context(full_beyond(len(begun) + 1_000))
+            return score(*arguments)
+
+        monkeypatch.setattr(Scorer, "score", score_and_fill)
+        with pytest.raises(MeasureError, match=r"kept in .*\.jsonl: the same command goes on"):
+            run(again)
+    monkeypatch.undo()
+    assert (out / "results.jsonl").read_bytes() == begun
+    run(again)
+    assert [r["pair"] for r in rows(again)] == [0] * 6 + [1] * 6
+
+
+def test_missing_ocr_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With the package's import blocked, the error names the extra, before anything is loaded."""
+    default_reader.cache_clear()
+    monkeypatch.setitem(sys.modules, "rapidocr_onnxruntime", None)
+    with pytest.raises(MeasureError, match=r"inkguard\[ocr\]"):
+        run(Options(out=tmp_path / "o"))
+    assert not (tmp_path / "o").exists()
 
 
 def test_a_lost_picture_is_drawn_again(tmp_path: Path) -> None:
@@ -227,3 +277,18 @@ def test_bad_lines_are_named(
     text = " ".join(error.split())
     assert f"{file}:3:" in error.replace("\n", "")
     assert wrong in text
+
+
+def test_prompts_are_judged_as_the_model_reads_them(tmp_path: Path) -> None:
+    """One that the guard would block while drawing is named before, as DeepFloyd IF reads it."""
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder("if-tiny"), folder)
+    (shipped,) = (p for p in shipped_manifests() if p.stem == "if-tiny")
+    manifest = yaml.safe_load(shipped.read_text())
+    manifest["call"]["clean_caption"] = True
+    (folder / FILE_NAME).write_text(yaml.safe_dump(manifest))
+    file = tmp_path / "p.txt"
+    file.write_text('a sign that says "IDIOT"\na sign <b title="IDIOT"> that says "HELLO"\n')
+    with pytest.raises(MeasureError, match=r"p\.txt:2: the policy's action is block"):
+        run(Options(out=tmp_path / "o", model=str(folder), prompts=file))
+    assert not (tmp_path / "o").exists()

@@ -111,16 +111,35 @@ def test_sites_of_a_unet_are_numbered_as_they_run() -> None:
     assert all(s.parameters > 0 for s in sites)
 
 
-def test_a_model_that_draws_no_text_ends_early(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    """An SDXL pipeline with random weights: two variants are drawn, then the error says why."""
+def save_sdxl(unet: UNet2DConditionModel, folder: Path) -> None:
+    """An SDXL pipeline with untrained text encoders."""
     torch.manual_seed(0)
     tokenizer = spelling_clip_tokenizer()
     clips = tuple(new_spelling_clip(tokenizer).eval() for _ in range(2))
     vae = AutoencoderKL.from_pretrained(model_folder("sd3-tiny") / "vae")
     text = sdxl.TextEncoders(clips=(clips[0], clips[1]), tokenizer=tokenizer)
-    sdxl.assemble(sdxl.new_unet().eval(), vae.float(), text).save_pretrained(tmp_path / "model")
+    sdxl.assemble(unet.eval(), vae.float(), text).save_pretrained(folder)
+
+
+def test_a_pipeline_whose_denoiser_reads_no_text_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Before anything is drawn or written."""
+    made = {k: v for k, v in sdxl.new_unet().config.items() if not k.startswith("_")}
+    made |= {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2}
+    unet = UNet2DConditionModel(**{**made, "mid_block_type": None})
+    save_sdxl(unet, tmp_path / "model")
+    error = error_of(monkeypatch, capsys, "--out", tmp_path / "o", "--model", tmp_path / "model")
+    assert "no attention in which the picture reads text" in error
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_model_that_draws_no_text_ends_early(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """An SDXL pipeline with random weights: two variants are drawn, then the error says why."""
+    torch.manual_seed(0)
+    save_sdxl(sdxl.new_unet(), tmp_path / "model")
     size = ("--height", 64, "--width", 96, "--steps", 1, "--threads", 1)
     where = ("--out", tmp_path / "o", "--model", tmp_path / "model", "--pairs", 1)
     error = error_of(monkeypatch, capsys, *where, *size)

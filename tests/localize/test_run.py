@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from guard.generate.load import load_pipeline, model_folder
@@ -23,7 +24,8 @@ from guard.localize.options import Options
 from guard.localize.plan import Findings
 from guard.localize.run import run
 from guard.measure import MeasureError
-from guard.substitute.manifest import FILE_NAME, find_manifest, load_manifest
+from guard.substitute.manifest import FILE_NAME, digest_config, find_manifest, load_manifest
+from tests.disk import full_beyond
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,7 +68,17 @@ def test_the_manifest_fits_the_model_it_was_measured_on(
     assert (manifest.start_step, manifest.of_steps) == (findings.final.start_step, 4)
     assert manifest.weights_digest is not None
     assert manifest.evidence["table"].keys() == {v.key for v in findings.scores}
-    assert {"date", "seed", "steps", "versions", "command", "rule"} <= manifest.evidence.keys()
+    wanted = {"date", "seed", "seeds", "steps", "versions", "command", "rule", "prompts"}
+    assert wanted <= manifest.evidence.keys()
+    assert manifest.evidence["by_length"].keys() == {"equal", "different"}
+    written = yaml.safe_load((out / "manifest.yaml").read_text())
+    assert written["model"]["config_digest"] == digest_config(pipe.transformer)
+    assert written["substitution"]["numbering"] == "order of execution"
+    held = sum(
+        p.numel() for n in manifest.modules for p in pipe.transformer.get_submodule(n).parameters()
+    )
+    share = held / sum(p.numel() for p in pipe.transformer.parameters())
+    assert written["substitution"]["share_of_parameters"] == pytest.approx(share, abs=1e-6)
 
 
 def test_the_site_that_draws_letters_is_found(measured: tuple[Path, Findings]) -> None:
@@ -156,6 +168,37 @@ def test_a_killed_run_goes_on_to_the_same_results(
     assert lines(again) == lines(out)
     assert resumed.final == findings.final
     assert (again / "sites.csv").read_bytes() == (out / "sites.csv").read_bytes()
+
+
+def test_a_disk_that_fills_up_while_drawing_keeps_what_was_measured(
+    measured: tuple[Path, Findings], tmp_path: Path
+) -> None:
+    """The error says so and what to do; with room again the same command ends as an undisturbed run."""
+    out = tmp_path / "out"
+    out.mkdir()
+    begun = b"\n".join(lines(measured[0])[:3]) + b"\n"
+    (out / "results.jsonl").write_bytes(begun)
+    shutil.copytree(measured[0] / "pictures" / "unpatched", out / "pictures" / "unpatched")
+    with (
+        full_beyond(len(begun) + 2_000),
+        pytest.raises(MeasureError, match=r"kept in .*results\.jsonl: the same command goes on"),
+    ):
+        run(options(out))
+    assert (out / "results.jsonl").read_bytes() == begun
+    run(options(out))
+    assert lines(out) == lines(measured[0])
+
+
+def test_a_disk_that_is_full_at_the_end_leaves_an_earlier_manifest_whole(
+    measured: tuple[Path, Findings], tmp_path: Path
+) -> None:
+    """It is renamed when whole, so that no model's folder gets half of one."""
+    out = tmp_path / "copy"
+    shutil.copytree(measured[0], out)
+    before = (out / "manifest.yaml").read_bytes()
+    with full_beyond(1_000), pytest.raises(MeasureError, match="the same command goes on"):
+        run(options(out))
+    assert (out / "manifest.yaml").read_bytes() == before
 
 
 def test_a_finished_run_draws_nothing_again(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from guard.measure import ocr_region, sign_region
+from guard.measure import boxes_region, sign_region
 from guard.reference.captions import sample_scene
 from guard.reference.world import Scene, render
 from guard.verify import RapidReader
@@ -58,26 +58,13 @@ def test_ocr_boxes_lie_in_the_pictures_own_pixels(reader: RapidReader) -> None:
     assert picture.sign_box[1] - 1 <= top < bottom <= picture.sign_box[3] + 1
 
 
-def test_the_ocr_region_is_a_union_that_grows(reader: RapidReader) -> None:
-    """It holds each picture's own region, and widening it only adds pixels, within the picture."""
-    images = []
-    for seed in (1, 2, 3):
-        rng = np.random.default_rng(seed)
-        images.append(Image.fromarray(render(sample_scene(rng, "WELCOME"), rng).pixels))
-    union = ocr_region(reader, images, 2)
-    for image in images:
-        own = ocr_region(reader, [image], 2)
-        assert own.any()
-        assert not (own & ~union).any()
-    wide = ocr_region(reader, images, 40)
-    assert wide.sum() > union.sum()
-    assert not (union & ~wide).any()
-    assert not ocr_region(reader, [Image.new("RGB", (96, 64))], 2).any()
-
-
-def test_pictures_of_several_sizes_have_no_union(reader: RapidReader) -> None:
-    """Nor has no picture at all."""
-    with pytest.raises(ValueError, match="several sizes"):
-        ocr_region(reader, [Image.new("RGB", (96, 64)), Image.new("RGB", (64, 64))], 2)
-    with pytest.raises(ValueError, match="no picture"):
-        ocr_region(reader, [], 2)
+def test_boxes_make_a_region_that_is_a_little_wider() -> None:
+    """By a 64th of the picture's own shorter side, at least two pixels, and never beyond its edges."""
+    boxes = [(1.2, 30.5, 20.0, 40.0), (50.0, 50.0, 60.0, 63.8)]
+    small = boxes_region(boxes, (64, 96))
+    assert small[28:42, 0:22].all()
+    assert small[48:64, 48:62].all()
+    assert small.sum() == 14 * 22 + 16 * 14
+    large = boxes_region([(100.0, 200.0, 300.0, 220.0)], (1024, 1536))
+    assert large.sum() == (20 + 2 * 16) * (200 + 2 * 16)
+    assert not boxes_region([], (64, 96)).any()

@@ -211,6 +211,26 @@ def test_a_site_that_does_not_fire_is_an_error() -> None:
     block.attn2 = attn
 
 
+def test_a_site_that_fires_twice_is_an_error() -> None:
+    """Property 5 the other way: text would be read in places that were never measured."""
+    batch = make("sdxl")
+    name, attn = cross_attention_sites(batch.model)[3]
+    block = batch.model.get_submodule(name.rpartition(".")[0])
+
+    class Twice(torch.nn.Module):
+        def forward(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+            attn(*args, **kwargs)
+            return attn(*args, **kwargs)
+
+    def run_the_site_twice() -> None:
+        with CrossText(batch.model, [3], batch.flagged()):
+            block.attn2 = Twice()
+            batch.run()
+
+    with pytest.raises(SubstitutionError, match=r"\[3\] should each have fired once"):
+        run_the_site_twice()
+
+
 def test_a_step_without_a_flagged_row_is_an_error() -> None:
     """Silence would be an unguarded picture."""
     batch = shared("sd")
@@ -221,9 +241,10 @@ def test_a_step_without_a_flagged_row_is_an_error() -> None:
         batch.run(torch.randn_like(batch.text))
 
 
-def test_masks_of_the_donor_are_honoured() -> None:
+@pytest.mark.parametrize("family", ["sd", "sdxl"])
+def test_masks_of_the_donor_are_honoured(family: str) -> None:
     """With all sites it is the donor prompt with the donor's mask; without one it is refused."""
-    batch = shared("sd")
+    batch = shared(family)
     own = torch.ones(4, TOKENS, dtype=torch.long)
     own[:, 5:] = 0
     donor_mask = torch.ones(2, TOKENS, dtype=torch.long)

@@ -76,7 +76,9 @@ class Batch:
                 self.noisy,
                 500,
                 encoder_hidden_states=self.text if text is None else text,
-                added_cond_kwargs={"image_embeds": [self.pictures if pictures is None else pictures]},
+                added_cond_kwargs={
+                    "image_embeds": [self.pictures if pictures is None else pictures]
+                },
                 return_dict=False,
             )[0]
 

@@ -86,6 +86,30 @@ def test_sites_and_modules_must_agree(
         find_manifest(denoiser, tmp_path)
 
 
+def test_other_weights_than_those_that_were_measured_are_refused(
+    tmp_path: Path, denoiser: SD3Transformer2DModel
+) -> None:
+    """A fine-tuned copy may have its letters elsewhere: both digests are in the error."""
+    (tmp_path / "transformer").mkdir()
+    (tmp_path / "transformer" / "model.safetensors").write_bytes(b"other weights")
+    data = sd3_tiny()
+    (tmp_path / FILE_NAME).write_text(yaml.safe_dump(data))
+    found = (digest_weights(tmp_path) or "")[:19]
+    wanted = data["model"]["weights_digest"][:19]
+    with pytest.raises(ManifestError, match=f"weights are {found}.*the manifest says {wanted}"):
+        find_manifest(denoiser, tmp_path)
+
+
+def test_sites_that_are_numbered_another_way_are_refused(tmp_path: Path) -> None:
+    """`named_modules()` has a U-Net's middle after its way up."""
+    data = sd3_tiny()
+    data["substitution"]["numbering"] = "named_modules"
+    path = tmp_path / "m.yaml"
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(ManifestError, match=r"m\.yaml: the numbering is 'named_modules'"):
+        load_manifest(path)
+
+
 @pytest.mark.parametrize(("start", "of"), [(-1, None), (28, 28), (0, 0), ("x", 28), (1, [2])])
 def test_a_start_that_is_no_step_is_refused(tmp_path: Path, start: object, of: object) -> None:
     """With the file's name."""
