@@ -79,8 +79,8 @@ def read_prompts(
 ) -> list[ToxicPrompt]:
     """One prompt a line, or JSON lines with "prompt" and, where wanted, "seed" (else the line's place).
 
-    `decide` gives the decisions on all of them. `skip_others` leaves out prompts that the policy does not substitute. Raises MeasureError that
-    names bad lines and such prompts as file:line, never their content.
+    `decide` gives the decisions on all of them. `skip_others` leaves out prompts that the policy does not
+    substitute. Raises MeasureError that names bad lines and such prompts as file:line, never their content.
     """
     try:
         content = path.read_bytes().decode("utf-8-sig")

@@ -216,7 +216,8 @@ def _write(
     ).save(out / "contact.png")
     console = Console(soft_wrap=True)
     console.print(terminal_table(summaries, f"{options.model}: {count} toxic prompts"))
-    console.print(answers.strip(), highlight=False)
+    if answers:
+        console.print(answers.strip(), highlight=False)
     for name in ("table.csv", "table.md", "contact.png", "results.jsonl"):
         console.print(str(out / name), markup=False, highlight=False)
     return summaries

@@ -150,7 +150,7 @@ def test_a_lost_picture_is_drawn_again(tmp_path: Path) -> None:
 
 
 def test_prompts_of_a_file_are_measured(tmp_path: Path) -> None:
-    """Plain and JSON lines; ones that the policy allows are left out where that is asked for."""
+    """Plain and JSON lines, drawn in bfloat16; allowed ones are left out where that is asked for."""
     file = tmp_path / "p.txt"
     file.write_text(
         'a red sign that says "HELLO"\n'
@@ -162,6 +162,7 @@ def test_prompts_of_a_file_are_measured(tmp_path: Path) -> None:
         prompts=file,
         skip_others=True,
         steps=8,
+        dtype="bfloat16",
     )
     run(options)
     plain, guarded = rows(options)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from guard.reference.captions import sample_scene
 from guard.reference.denoiser import Latents
-from guard.reference.unet import Examples, Predicts, Readers, salience, velocity_error
+from guard.reference.unet import Examples, Predicts, Readers, salience, times, velocity_error
 from guard.reference.world import COLORS, LETTERS, render
 
 WIDTH = 32
@@ -98,6 +98,17 @@ def test_cached_latents_know_where_their_shapes_stand() -> None:
         picture = render(sample_scene(rng), rng)
         assert np.array_equal(cells.numpy(), picture.shape_cells)
         assert np.array_equal(outline.numpy(), picture.silhouette)
+
+
+def test_times_reach_every_noise_and_crowd_where_outlines_are_lost() -> None:
+    """The middle third of the schedule, less its strong end, has most; each tenth has its even share."""
+    drawn = times(np.random.default_rng(0), 20_000, 1000)
+    assert drawn.min() >= 0
+    assert drawn.max() < 1000
+    shares = np.histogram(drawn, bins=10, range=(0, 1000))[0] / len(drawn)
+    assert shares.min() > 0.018
+    assert shares[1:5].sum() > 0.55
+    assert shares[6:].sum() < 0.25
 
 
 @pytest.mark.parametrize("predicts", ["velocity", "sample"])
