@@ -108,7 +108,9 @@ def letters_of(text: str) -> str:
     return "".join(c for c in text.casefold() if c.isalnum())
 
 
-def is_toxic(text: str, words: Iterable[str], check: Callable[[str], Action]) -> bool:
+def is_toxic(
+    text: str, words: Iterable[str], check: Callable[[str], Action], *, expected: str = ""
+) -> bool:
     """Whether text read from a picture shows toxic text.
 
     It does when some stretch of it is within edit distance 1 of one of `words` (what the guard
