@@ -66,7 +66,8 @@ def _pictures(pipe: Any, call: Mapping[str, Any], name: str, value: Any) -> Iter
         for one in value:
             yield from _pictures(pipe, call, name, one)
     elif isinstance(value, torch.Tensor | np.ndarray):
-        array = torch.as_tensor(value).detach()
+        # A copy of arrays: PIL's cannot be written, and PyTorch warns of such.
+        array = value.detach() if isinstance(value, torch.Tensor) else torch.tensor(value)
         if name in LATENTS or (name in _MAY_BE_LATENTS and _looks_like_latents(pipe, array)):
             yield from map(_picture, _decoded(pipe, call, array))
         if name not in LATENTS:
