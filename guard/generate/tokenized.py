@@ -76,7 +76,11 @@ def _cut(tokenizer: Any, text: str, limit: int, in_template: bool) -> list[str]:
     # A token stands for a byte at least, and there are two marks at most.
     if len(text.encode("utf-8", "replace")) + 2 <= limit - _TEMPLATE_TOKENS:
         return []
-    ends = _ends(tokenizer(text, return_offsets_mapping=True, verbose=False))
+    # A few more than fit: of the rest nothing is wanted, and a tokenizer would warn of its length.
+    encoded = tokenizer(
+        text, return_offsets_mapping=True, truncation=True, max_length=limit + _TEMPLATE_TOKENS
+    )
+    ends = _ends(encoded)
     marks = 0 if in_template else int(tokenizer.num_special_tokens_to_add())
     fits = limit - marks
     if in_template:

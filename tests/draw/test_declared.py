@@ -80,7 +80,7 @@ def test_another_texts_embeddings_are_refused(name: str) -> None:
         {k: torch.zeros_like(v) for k, v in other.items()},
         {k: torch.full_like(v, torch.nan) for k, v in other.items()},
     ):
-        with pytest.raises(InvalidInput, match="^prompt_embeds: these are not"):
+        with pytest.raises(InvalidInput, match=r"^prompt_embeds: these are not"):
             check_declared(adapter_for(pipe), pipe, given, {"prompt": [HARMLESS]})
 
 
@@ -89,10 +89,10 @@ def test_pooled_embeddings_are_looked_at_as_well() -> None:
     pipe = pipe_of("StableDiffusionXLPipeline")
     own, other = encoded(pipe, [HARMLESS]), encoded(pipe, [TOXIC])
     pooled = {**own, "pooled_prompt_embeds": other["pooled_prompt_embeds"]}
-    with pytest.raises(InvalidInput, match="^pooled_prompt_embeds: these are not"):
+    with pytest.raises(InvalidInput, match=r"^pooled_prompt_embeds: these are not"):
         check_declared(adapter_for(pipe), pipe, pooled, {"prompt": [HARMLESS]})
     alone = {"prompt_embeds": own["prompt_embeds"]}
-    with pytest.raises(InvalidInput, match="^prompt_embeds: pooled_prompt_embeds is needed"):
+    with pytest.raises(InvalidInput, match=r"^prompt_embeds: pooled_prompt_embeds is needed"):
         check_declared(adapter_for(pipe), pipe, alone, {"prompt": [HARMLESS]})
 
 

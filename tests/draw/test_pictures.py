@@ -133,7 +133,7 @@ def test_latents_are_read_as_the_picture_that_they_are(name: str) -> None:
     latents = _output(pipe, {**arguments, "output_type": "latent"}).images
     found = [p for _, p in given_pictures(pipe, {**arguments, "latents": latents})]
     assert np.abs(pixels(found) - drawn).max() <= 1
-    with pytest.raises(InvalidInput, match="^latents: "):
+    with pytest.raises(InvalidInput, match=r"^latents: "):
         list(given_pictures(pipe, {**arguments, "latents": torch.zeros(2)}))
 
 
@@ -237,7 +237,7 @@ def test_a_callback_that_paints_a_toxic_picture_is_found_out(
 def test_a_form_that_cannot_be_read_is_refused_before_drawing(guard: Guard) -> None:
     """For harmless prompts too; without verification the pipeline decides."""
     made: list[int] = []
-    with pytest.raises(InvalidInput, match="^output_type: "):
+    with pytest.raises(InvalidInput, match=r"^output_type: "):
         guard.pipeline.draw(
             {"prompt": HARMLESS, "output_type": "webp"}, on_step=lambda *_: made.append(1)
         )

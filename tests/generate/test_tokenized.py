@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 from transformers import CLIPTokenizer
 
 from guard.check import Checker
 from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import Blocked, InvalidInput
+from guard.errors import InvalidInput
 from guard.generate.tokenized import readings, refuse_learned_tokens, written_out
 from guard.guard import Guard
 from guard.types import Action
@@ -104,14 +104,10 @@ def test_the_guard_decides_on_what_is_left_of_a_word(guard: Guard, family: str) 
     arguments = {**call(pipe, [text]), "num_inference_steps": 2}
     bare = plain(pipe, arguments)
     arguments["generator"].manual_seed(3)
-    try:
-        drawing = wrapped.draw(arguments)
-    except Blocked as blocked:
-        assert blocked.decision.action is Action.BLOCK
-    else:
-        assert drawing.decisions[0].action is Action.SUBSTITUTE
-        assert drawing.decisions[0].reason.endswith("_as_read")
-        assert not torch.equal(torch.tensor(drawing.output.images), torch.tensor(bare))
+    drawing = wrapped.draw(arguments)
+    assert drawing.decisions[0].action is Action.SUBSTITUTE
+    assert drawing.decisions[0].reason == "findings_as_read"
+    assert not np.array_equal(drawing.output.images, bare)
 
 
 def test_learned_tokens_are_refused_until_they_are_declared(guard: Guard) -> None:
@@ -142,7 +138,7 @@ def test_learned_tokens_are_refused_until_they_are_declared(guard: Guard) -> Non
         )
         return wrapped.draw(call(pipe, [prompt], num_inference_steps=2))
 
-    with pytest.raises(InvalidInput, match="^prompt: "):
+    with pytest.raises(InvalidInput, match=r"^prompt: "):
         drawn({})
     assert drawn({"<thing>": "HELLO"}).decisions[0].action is Action.ALLOW
     assert drawn({"<thing>": "IDIOT"}).decisions[0].action is Action.SUBSTITUTE
