@@ -8,13 +8,13 @@ import threading
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from guard.check import Checker
 from guard.errors import Cancelled, UnsupportedModel
+from guard.frozen import FrozenDict
 from guard.generate.adapter import adapter_for
 from guard.generate.load import load_pipeline
 from guard.guard import Guard, check_request
@@ -60,7 +60,7 @@ class LocalEngine:
         with no_team():
             self._policies = Policies(settings.policies or (None,))
             models = {m.name: _load(m.path, m.fallback, settings) for m in settings.models}
-        self.models: Mapping[str, ModelInfo] = MappingProxyType(
+        self.models: Mapping[str, ModelInfo] = FrozenDict(
             {name: _model_info(name, m, n == 0) for n, (name, m) in enumerate(models.items())}
         )
         self._models = models
