@@ -16,7 +16,6 @@ import pickle
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from transformers.utils import logging as transformers_logging
 
 from guard.errors import ClassifierError, ModelError
 from guard.fork import ForkSafeLock, computing
+from guard.process import without_bars
 
 __all__ = ["DIGEST_VARIABLE", "EMBEDDED", "FOLDER_VARIABLE", "ToxicityClassifier"]
 
@@ -206,7 +206,10 @@ def _published(name: str, folder: Path | None) -> _Source:
 
 def _through_detoxify(source: _Source) -> Detoxify:
     """Give `source` to Detoxify by way of a private folder (mode 0700), which is then deleted."""
-    with tempfile.TemporaryDirectory(prefix="inkguard-") as made, _no_progress_bar():
+    with (
+        tempfile.TemporaryDirectory(prefix="inkguard-") as made,
+        without_bars(transformers_logging),
+    ):
         private = Path(made)
         try:
             # A folder's config beats Detoxify's num_classes, so that it must say it.
@@ -231,17 +234,6 @@ def _through_detoxify(source: _Source) -> Detoxify:
         if key not in source.state or not torch.equal(tensor, source.state[key]):
             raise ModelError(f"{source.folder}: the weights of {key} are not the checkpoint's")
     return detoxify
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()
 
 
 def _token_limit(detoxify: Detoxify) -> int:
