@@ -33,19 +33,32 @@ class ForkSafeLock:
     def __init__(self, make: Callable[[], Any] = threading.Lock) -> None:
         self._make = make
         self._locks = {os.getpid(): make()}  # by process id; a child adds its own
+        self._inside: set[int] = set()  # the processes that are in a block
         self._entered = threading.local()
 
     def __enter__(self) -> Self:
+        process = os.getpid()
         # One step for the interpreter: of two threads, the second gets the first one's lock.
-        lock = self._locks.setdefault(os.getpid(), self._make())
+        lock = self._locks.setdefault(process, self._make())
         lock.acquire()
+        self._inside.add(process)
         self._held().append(lock)
         return self
 
     def __exit__(self, *_: object) -> None:
-        lock, own = self._held().pop(), self._locks.get(os.getpid())
-        if own is not None and own is lock:
-            own.release()
+        process, held = os.getpid(), self._held()
+        lock = held.pop()
+        if process in self._locks and self._locks[process] is lock:
+            if lock not in held:
+                self._inside.discard(process)
+            lock.release()
+
+    def left_held(self) -> bool:
+        """Whether this is a child, and the parent was in a `with` block when it forked.
+
+        What the lock guards may then be half changed, and nobody will finish it.
+        """
+        return not self._inside <= {os.getpid()}
 
     def _held(self) -> list[Any]:
         """The locks of the blocks that this thread is in, the innermost last."""

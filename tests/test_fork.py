@@ -175,6 +175,32 @@ with again, again:
 """)
 
 
+def test_a_child_is_told_that_its_parent_was_within_a_block() -> None:
+    """What the lock guards may be half changed then; the parent itself and other children are not told."""
+    run("""
+from guard.fork import ForkSafeLock
+
+def told():
+    assert lock.left_held()
+    with lock:
+        assert lock.left_held()
+
+def not_told():
+    with lock:
+        assert not lock.left_held()
+    assert not lock.left_held()
+
+for make in (threading.Lock, threading.RLock):
+    lock = ForkSafeLock(make)
+    in_child(not_told)
+    not_told()
+    held_elsewhere(lock)
+    assert not lock.left_held()
+    in_child(told)
+    in_child(lambda: in_child(told))
+""")
+
+
 def test_a_block_that_was_entered_before_the_fork_ends_quietly_in_the_child() -> None:
     """The child may take the lock anew inside of it, and has it free afterwards."""
     run("""
