@@ -26,13 +26,13 @@ _first: int | None = None
 class ForkSafeLock:
     """A lock for `with` that is free in a forked child, whoever held it in the parent.
 
-    `make` makes the lock: `threading.Lock`, or `threading.RLock` for one that its holder may take again.
+    The thread that holds a `reentrant` one may take it again.
     A `with` block that was entered before the fork ends in the child without effect.
     """
 
-    def __init__(self, make: Callable[[], Any] = threading.Lock) -> None:
-        self._make = make
-        self._locks = {os.getpid(): make()}  # by process id; a child adds its own
+    def __init__(self, *, reentrant: bool = False) -> None:
+        self._make: Callable[[], Any] = threading.RLock if reentrant else threading.Lock
+        self._locks = {os.getpid(): self._make()}  # by process id; a child adds its own
         self._inside: set[int] = set()  # the processes that are in a block
         self._entered = threading.local()
 

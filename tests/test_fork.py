@@ -145,7 +145,7 @@ finally:
 
 
 def test_the_lock_keeps_threads_of_one_process_apart() -> None:
-    """In the parent and in a forked child: one at a time; an RLock may be taken again by its holder."""
+    """In the parent and in a forked child: one at a time; its holder may take a reentrant one again."""
     run("""
 from guard.fork import ForkSafeLock
 
@@ -169,7 +169,7 @@ def apart():
 lock = ForkSafeLock()
 apart()
 in_child(apart)
-again = ForkSafeLock(threading.RLock)
+again = ForkSafeLock(reentrant=True)
 with again, again:
     in_child(lambda: again.__enter__())
 """)
@@ -190,8 +190,8 @@ def not_told():
         assert not lock.left_held()
     assert not lock.left_held()
 
-for make in (threading.Lock, threading.RLock):
-    lock = ForkSafeLock(make)
+for reentrant in (False, True):
+    lock = ForkSafeLock(reentrant=reentrant)
     in_child(not_told)
     not_told()
     held_elsewhere(lock)
