@@ -29,6 +29,7 @@ from guard.check import Checker
 from guard.classify.toxicity import ToxicityClassifier
 from guard.extract import extract
 from guard.policy.load import load_policy
+from guard.process import own_process
 from guard.types import Action
 
 ROOT = Path(__file__).parent.parent
@@ -165,4 +166,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    own_process()
     main()

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from guard.generate.load import load_pipeline
+from guard.process import own_process
 from guard.reference.autoencoder import to_model
 from guard.reference.captions import held_out, plain_caption, sample_scene
 from guard.reference.deepfloyd import predicts_of
@@ -82,4 +83,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    own_process()
     main()

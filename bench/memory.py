@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from guard.guard import Guard
+from guard.process import own_process
 from guard.types import Request
 
 PROMPTS = (
@@ -50,4 +51,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    own_process()
     main()

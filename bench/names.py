@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from guard.check import Checker, load_checker
+from guard.process import own_process
 from guard.types import Action
 
 HARMLESS = Path(__file__).parent.parent / "policies" / "harmless.yaml"
@@ -58,4 +59,5 @@ def _by_label(checker: Checker, texts: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
+    own_process()
     main()

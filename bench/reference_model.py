@@ -24,6 +24,7 @@ from guard.errors import UnsupportedModel
 from guard.generate.adapter import adapter_for
 from guard.generate.load import load_pipeline
 from guard.measure.intervals import wilson
+from guard.process import own_process
 from guard.reference.captions import held_out, plain_caption, sample_scene
 from guard.reference.judge import FOLDER as JUDGE
 from guard.reference.judge import load_judge, read_attributes
@@ -107,4 +108,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    own_process()
     main()

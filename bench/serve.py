@@ -30,6 +30,7 @@ from tqdm import tqdm
 from guard.check import Checker, load_checker
 from guard.client import AsyncClient, Client
 from guard.generate.load import load_pipeline
+from guard.process import own_process
 from guard.spawn import sidecar
 from guard.substitute.manifest import find_manifest
 from guard.types import Request
@@ -235,4 +236,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    own_process()
     main()

@@ -19,8 +19,9 @@ from pathlib import Path
 import substitution_counts
 import substitution_wall
 import torch
-from diffusers.utils import logging as diffusers_logging
 from tqdm import tqdm
+
+from guard.process import own_process
 
 OUT = Path(__file__).parent.parent / "out" / "bench"
 
@@ -35,7 +36,6 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    diffusers_logging.set_verbosity_error()
     result: dict[str, object] = {}
     if arguments.only != "wall":
         rows = list(tqdm(substitution_counts.rows(arguments.models), desc="counting", unit="row"))
@@ -59,4 +59,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    own_process()
     main()

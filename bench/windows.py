@@ -29,6 +29,7 @@ from guard.generate.adapter import adapter_for
 from guard.generate.load import load_pipeline
 from guard.measure.intervals import wilson
 from guard.policy.load import load_policy
+from guard.process import own_process
 from guard.substitute.joint import Heads, JointShadow
 from guard.substitute.manifest import find_manifest
 from guard.verify import default_reader
@@ -167,4 +168,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    own_process()
     main()

@@ -2,25 +2,19 @@
 
 guard = Guard.load()
 outcome = guard.generate(Request(prompt='a red sign that says "LOSER" on a blue background'))
+
+Importing it and loading a model change nothing in the process (docs/PYTHON.md).
 """
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
-from guard import offline as offline  # first: the model hub is closed before a library is imported
 from guard.errors import Blocked, GuardError
 from guard.types import Action, Decision, Finding, Method, Outcome, Request, TextSpan
 
 if TYPE_CHECKING:
     from guard.guard import Guard, wrap
-
-# A bar for each part of a small model is noise; the command line shows its own progress.
-os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-# Both libraries log parts of prompts (what was truncated), and prompts must not reach a log.
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 
 __all__ = [
     "Action",

@@ -19,6 +19,7 @@ from guard.errors import GuardError
 from guard.evaluate.command import evaluate
 from guard.localize.command import localize
 from guard.policy.commands import app as policy_commands
+from guard.process import own_process
 from guard.show import drawing, show_decision, waiting
 from guard.types import Method, Outcome, Request
 
@@ -204,6 +205,7 @@ app.add_typer(policy_commands, name="policy")
 
 def main() -> None:
     """Entry point: a user's mistake is one line on standard error and exit code 2, no traceback."""
+    own_process()  # before a model library is imported
     try:
         app()
     except GuardError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from guard.types import Decision
@@ -17,13 +17,32 @@ __all__ = [
     "ModelError",
     "PolicyError",
     "SubstitutionError",
+    "TravellingError",
     "UnguardedUse",
     "UnsupportedModel",
     "VerificationError",
 ]
 
 
-class GuardError(Exception):
+class TravellingError(Exception):
+    """Can be pickled and copied, whatever its class is made with, and keeps its fields and notes.
+
+    It remembers what it was made with: `BaseException` alone would make it anew from its message.
+    """
+
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __new__(cls, *args: Any, **named: Any) -> Self:
+        self = super().__new__(cls, *args, **named)
+        self._made_with = args, named
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kept = {key: value for key, value in vars(self).items() if key != "_made_with"}
+        return _make, (type(self), *self._made_with), kept
+
+
+class GuardError(TravellingError):
     """Root of the tree: something that a user or an operator can act on."""
 
 
@@ -33,9 +52,6 @@ class InvalidInput(GuardError):
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
         self.field, self.problem = field, problem
-
-    def __reduce__(self) -> tuple[type[InvalidInput], tuple[str, str]]:
-        return type(self), (self.field, self.problem)
 
 
 class PolicyError(GuardError):
@@ -82,3 +98,9 @@ class Blocked(GuardError):
             f"the policy {decision.policy.name!r} blocks this prompt ({decision.reason})"
         )
         self.decision = decision
+
+
+def _make(
+    kind: type[TravellingError], args: tuple[Any, ...], named: dict[str, Any]
+) -> TravellingError:
+    return kind(*args, **named)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Self
 
 import torch
@@ -145,7 +144,7 @@ class Guard:
             rung=rung,
             verification=drawing.verifications[0],
             sites=self.manifest.sites if self.manifest and rung is Rung.SITES else (),
-            timings=MappingProxyType(stages.seconds),
+            timings=stages.seconds,
         )
 
 
@@ -192,5 +191,5 @@ def _blocked(request: Request, decision: Decision, stages: Stages) -> Outcome:
         method=request.method,
         rung=Rung.BLOCK,
         verification=Verification.TOXIC_TEXT if toxic else Verification.NOT_NEEDED,
-        timings=MappingProxyType(stages.seconds),
+        timings=stages.seconds,
     )

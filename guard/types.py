@@ -9,10 +9,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Self
 
 from PIL import Image
+
+from guard.frozen import FrozenDict, freeze
 
 __all__ = [
     "Action",
@@ -213,7 +214,10 @@ class Outcome:
     rung: Rung
     verification: Verification
     sites: tuple[int, ...] = ()
-    timings: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    timings: Mapping[str, float] = FrozenDict()
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
     @property
     def image(self) -> Image.Image | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
 from guard.errors import VerificationError
+from guard.fork import ForkSafeLock
 from guard.types import Action
 
 __all__ = [
@@ -69,7 +69,7 @@ class RapidReader:
         onnxruntime.disable_telemetry_events()  # nothing leaves the process
         # Both thread counts: ONNX Runtime otherwise takes every core away from the denoiser.
         self._ocr: Any = RapidOCR(intra_op_num_threads=threads, inter_op_num_threads=1)
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def read(self, image: Image.Image) -> str:
         """Raises VerificationError where the OCR engine fails."""

@@ -14,6 +14,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from guard.process import own_process
 from server.audit import DecisionLog
 from server.engine import Engine
 from server.logs import set_up_logs
@@ -137,6 +138,7 @@ def serve(settings: Settings) -> None:
 
     When the ports are open, one JSON line on standard output tells which.
     """
+    own_process()
     set_up_logs(settings.log_level)
     _log.info("loading")
     # Imported late: the models' libraries take seconds, and a mistake in the settings is told at once.

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from guard.frozen import FrozenDict, freeze
 from guard.types import Decision, Method, Request, Rung, Verification
 
 __all__ = ["Checked", "Drawn", "Engine", "Load", "ModelInfo", "PolicyInfo", "Reload", "Stepped"]
@@ -20,7 +21,10 @@ class Checked:
     """A decision; `timings` are seconds by stage."""
 
     decision: Decision
-    timings: Mapping[str, float] = field(default_factory=dict)
+    timings: Mapping[str, float] = FrozenDict()
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,10 @@ class Drawn:
     rung: Rung
     verification: Verification
     sites: tuple[int, ...] = ()
-    timings: Mapping[str, float] = field(default_factory=dict)
+    timings: Mapping[str, float] = FrozenDict()
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

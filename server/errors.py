@@ -18,6 +18,7 @@ from guard.errors import (
     GuardError,
     InvalidInput,
     SubstitutionError,
+    TravellingError,
     UnguardedUse,
     UnsupportedModel,
     VerificationError,
@@ -35,9 +36,6 @@ class NotFound(GuardError):
     def __init__(self, field: str, name: str, known: tuple[str, ...]) -> None:
         super().__init__(f"{field}: no {field} {name[:64]!r}; this server has: {', '.join(known)}")
         self.field, self.name, self.known = field, name[:64], known
-
-    def __reduce__(self) -> tuple[type[NotFound], tuple[str, str, tuple[str, ...]]]:
-        return type(self), (self.field, self.name, self.known)
 
 
 class Forbidden(GuardError):
@@ -57,7 +55,7 @@ class AuditError(GuardError):
 
 
 @dataclass(slots=True)
-class Refused(Exception):
+class Refused(TravellingError):
     """An error in the form in which it crosses the engine's port and the wire; picklable.
 
     `code` is the name of a `grpc.StatusCode`, `detail` the message without user text, `trailing`
@@ -76,9 +74,6 @@ class Refused(Exception):
     def metadata(self) -> tuple[tuple[str, bytes], ...]:
         """What goes into the trailing metadata."""
         return (("grpc-status-details-bin", self.trailing),) if self.trailing else ()
-
-    def __reduce__(self) -> tuple[type[Refused], tuple[str, str, bytes]]:
-        return type(self), (self.code, self.detail, self.trailing)
 
 
 def _info(reason: str) -> Message:

@@ -7,7 +7,6 @@ import io
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ import torch
 from guard.check import Checker
 from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.errors import Cancelled
+from guard.frozen import FrozenDict
 from guard.generate.adapter import adapter_for
 from guard.generate.load import load_pipeline
 from guard.guard import Guard, check_request
@@ -58,7 +58,7 @@ class LocalEngine:
         with no_team():
             self._policies = Policies(settings.policies or (None,))
             models = {m.name: _load(m, settings) for m in settings.models}
-        self.models: Mapping[str, ModelInfo] = MappingProxyType(
+        self.models: Mapping[str, ModelInfo] = FrozenDict(
             {name: _model_info(name, m, n == 0) for n, (name, m) in enumerate(models.items())}
         )
         self._models = models

@@ -6,12 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 from guard.check import Checker
 from guard.classify.cache import CachedScorer
 from guard.classify.toxicity import ToxicityClassifier
 from guard.errors import GuardError, PolicyError
+from guard.frozen import FrozenDict
 from guard.policy.load import content_digest, read_policy
 from guard.policy.model import Policy
 from guard.verify import default_reader
@@ -77,7 +77,7 @@ class Policies:
         return dict(self._checkers)
 
     def infos(self) -> Mapping[str, PolicyInfo]:
-        return MappingProxyType({name: w.info for name, w in self._watched.items()})
+        return FrozenDict({name: w.info for name, w in self._watched.items()})
 
     def refresh(self) -> list[Reload]:
         """Read what has changed; an edit that cannot be used leaves the last good policy in force."""

@@ -7,12 +7,12 @@ is woken for every operation, and a picture takes 1.5 to 2 times as long (docs/R
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
 import torch
+
+from guard.fork import mkl_threads
 
 __all__ = ["no_team", "work_alone"]
 
@@ -21,10 +21,7 @@ def work_alone() -> None:
     """Let the calling thread compute without helpers, from now on."""
     torch.get_num_threads()  # A thread's first use sets its number to the process's: have that behind us.
     torch.set_num_threads(1)
-    # Of MKL's threads PyTorch can only set those of the whole process; elsewhere than on x86 there is none.
-    with suppress(OSError, AttributeError):
-        library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
-        ctypes.CDLL(str(library)).MKL_Set_Num_Threads_Local(1)
+    mkl_threads(1)  # older versions of PyTorch set MKL's number for the whole process only
 
 
 @contextmanager

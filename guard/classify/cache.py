@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol
+
+from guard.fork import ForkSafeLock
 
 __all__ = ["CachedScorer", "Scorer"]
 
@@ -29,7 +30,7 @@ class CachedScorer:
     def __init__(self, scorer: Scorer, size: int = SIZE) -> None:
         self._scorer, self._size = scorer, size
         self._known: OrderedDict[str, dict[str, float]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def scores(self, texts: Sequence[str]) -> list[dict[str, float]]:
         """Per text a score in 0..1 for each label; raises ClassifierError as the other one does."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from functools import cached_property
 
 from guard.classify.forms import Form
+from guard.fork import lazy
 
 __all__ = ["Line"]
 
@@ -31,12 +31,12 @@ class Line:
         self._plain = _DOUBLED.search(apart) is None
         self.text = apart if self._plain else _RUN.sub(r"\1", apart)
 
-    @cached_property
+    @lazy
     def breaks(self) -> list[int]:
         """Where the spaces stand in `text`."""
         return [match.start() for match in _SPACE.finditer(self.text)]
 
-    @cached_property
+    @lazy
     def _words(self) -> list[tuple[int, int]]:
         return [match.span() for match in _TOKEN.finditer(self._folded)]
 

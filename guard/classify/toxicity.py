@@ -12,11 +12,10 @@ import io
 import json
 import math
 import os
+import pickle
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,8 @@ from safetensors.torch import load_file
 from transformers.utils import logging as transformers_logging
 
 from guard.errors import ClassifierError, ModelError
+from guard.fork import ForkSafeLock, computing
+from guard.process import without_bars
 
 __all__ = ["DIGEST_VARIABLE", "EMBEDDED", "FOLDER_VARIABLE", "ToxicityClassifier"]
 
@@ -60,7 +61,9 @@ class ToxicityClassifier:
     def __init__(self, detoxify: Detoxify) -> None:
         self._detoxify = detoxify
         self._limit = _token_limit(detoxify)
-        self._lock = threading.Lock()  # a fast tokenizer must not be used by two threads at once
+        self._lock = ForkSafeLock()  # a fast tokenizer must not be used by two threads at once
+        # A tokenizer has a lock within, which a thread of the parent may hold when a child is forked.
+        self._unused, self._process = pickle.dumps(detoxify.tokenizer), os.getpid()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -76,14 +79,13 @@ class ToxicityClassifier:
         Raises ModelError, which says what to put where, for files that are missing or not the
         expected ones.
         """
-        if name == "embedded":
-            source = _embedded(folder or EMBEDDED)
-        elif name in _BASES:
-            source = _published(name, folder)
-        else:
+        if name != "embedded" and name not in _BASES:
             known = ", ".join(("embedded", *_BASES))
             raise ModelError(f"there is no toxicity model {name!r}; known are {known}")
-        return cls(_through_detoxify(source))
+        with computing():
+            embedded = name == "embedded"
+            source = _embedded(folder or EMBEDDED) if embedded else _published(name, folder)
+            return cls(_through_detoxify(source))
 
     def scores(self, texts: Sequence[str]) -> list[dict[str, float]]:
         """Per text a score in 0..1 for each label; of a long text, the highest of its windows.
@@ -94,7 +96,10 @@ class ToxicityClassifier:
         pieces: list[tuple[int, str]] = []
         results = [dict.fromkeys(self.labels, 0.0) for _ in texts]
         try:
-            with self._lock:
+            with self._lock, computing():
+                if self._process != os.getpid():
+                    self._detoxify.tokenizer = pickle.loads(self._unused)
+                    self._process = os.getpid()
                 for i, text in enumerate(texts):
                     pieces += ((i, window) for window in self._windows(text))
                 pieces.sort(key=lambda piece: len(piece[1]))  # like lengths together: less padding
@@ -201,7 +206,10 @@ def _published(name: str, folder: Path | None) -> _Source:
 
 def _through_detoxify(source: _Source) -> Detoxify:
     """Give `source` to Detoxify by way of a private folder (mode 0700), which is then deleted."""
-    with tempfile.TemporaryDirectory(prefix="inkguard-") as made, _no_progress_bar():
+    with (
+        tempfile.TemporaryDirectory(prefix="inkguard-") as made,
+        without_bars(transformers_logging),
+    ):
         private = Path(made)
         try:
             # A folder's config beats Detoxify's num_classes, so that it must say it.
@@ -226,17 +234,6 @@ def _through_detoxify(source: _Source) -> Detoxify:
         if key not in source.state or not torch.equal(tensor, source.state[key]):
             raise ModelError(f"{source.folder}: the weights of {key} are not the checkpoint's")
     return detoxify
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()
 
 
 def _token_limit(detoxify: Detoxify) -> int:

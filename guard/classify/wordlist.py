@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
+from typing import Any
 
 from guard.classify.english import english_words
 from guard.classify.forms import Form, allowed_forms, forms_of, single_letters, words_of
@@ -34,7 +35,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 class WordLists:
     """Compiled word lists. `allow` terms suppress the matches that they cover.
 
-    A word made of two terms, or of a term and one of `compound_parts`, is a match as well.
+    A word made of two terms, or of a term and one of `compound_parts`, is a match as well. They do not
+    change, so that a copy is the same object. Pickled are the terms, which are compiled anew: compiled, the
+    shipped ones would be 12 MB and not 0.8, to save 0.2 of 0.6 seconds.
     """
 
     def __init__(
@@ -44,6 +47,8 @@ class WordLists:
         allow: Iterable[str] = (),
         compound_parts: Iterable[str] = (),
     ) -> None:
+        self._made_of = tuple(entries), tuple(allow), tuple(compound_parts)
+        entries, allow, compound_parts = self._made_of
         forms: list[Form] = []
         glued: list[tuple[str, Entry]] = []
         for entry in entries:
@@ -52,6 +57,15 @@ class WordLists:
         forms += [form for term in allow for form in allowed_forms(term)]
         parts = [single_letters(w)[0] for part in compound_parts for w in words_of(part)]
         self._index, self._nearly = Index(forms, parts), Nearly(glued)
+
+    def __reduce__(self) -> tuple[Callable[..., WordLists], tuple[Any, ...]]:
+        return _compiled, self._made_of
+
+    def __copy__(self) -> WordLists:
+        return self
+
+    def __deepcopy__(self, _: object) -> WordLists:
+        return self
 
     def find(self, text: str, offset: int = 0, *, exact: bool = False) -> list[Match]:
         """The matches in `text`, in order, with offsets shifted by `offset`.
@@ -119,6 +133,12 @@ class WordLists:
                 start, end = plain.span(*match.span())
                 if text[start:end].isascii():  # a foreign word in its own letters sounds otherwise
                     yield start, end, entry, how
+
+
+def _compiled(
+    entries: Iterable[Entry], allow: Iterable[str], compound_parts: Iterable[str]
+) -> WordLists:
+    return WordLists(entries, allow=allow, compound_parts=compound_parts)
 
 
 def _is_code(text: str, start: int, end: int) -> bool:

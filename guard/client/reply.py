@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 from PIL import Image
 
 from guard.errors import GuardError
+from guard.frozen import freeze
 from guard.types import Decision, Method, Rung, Verification
 from server._pb.guard.v1 import guard_pb2 as pb
 from server.convert import decision_from_proto, enum_from_proto
@@ -40,6 +41,9 @@ class Reply:
     verification: Verification
     sites: tuple[int, ...]
     timings: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
     @property
     def blocked(self) -> bool:

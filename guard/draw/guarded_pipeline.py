@@ -19,6 +19,7 @@ from torch import nn
 from guard.check import Checker
 from guard.draw.picture_call import Parts, PictureCall
 from guard.errors import InvalidInput, ManifestError, UnguardedUse
+from guard.fork import computing
 from guard.generate.adapter import Adapter, adapter_for
 from guard.generate.arguments import takes
 from guard.generate.watch import OnStep
@@ -213,7 +214,7 @@ class GuardedPipeline:
         nothing is decoded. Raises Blocked, and InvalidInput for text that
         cannot be checked.
         """
-        with exclusive(self._shared()):
+        with exclusive(self._shared()), computing():
             if plain(self._adapter.denoiser(self._pipe)) is not self._matched:
                 # For the first time, or it was exchanged behind the guard's back.
                 self._match_denoiser(another=self._matched is not None)

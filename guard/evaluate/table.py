@@ -13,6 +13,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from guard.frozen import freeze
 from guard.measure import wilson
 
 __all__ = ["Summary", "markdown", "summarise", "terminal_table", "write_csv"]
@@ -33,6 +34,9 @@ class Summary:
     method: str
     pictures: int
     values: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
 
 def summarise(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Summary]:

@@ -10,9 +10,11 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
 
 from guard.errors import ModelError
-from guard.offline import hub_allowed
+from guard.fork import computing
+from guard.process import hub_allowed, without_bars
 
 __all__ = ["DEFAULT_MODEL", "embedded_models", "load_pipeline", "model_folder"]
 
@@ -53,18 +55,16 @@ def load_pipeline(
     `model` that is neither an embedded name nor an existing folder and looks like ORG/NAME is taken
     from the model hub (or its cache). Raises ModelError where the model cannot be had or loaded.
     """
-    # Again here: the environment is too late where the caller imported diffusers first.
-    diffusers_logging.set_verbosity_error()
-    diffusers_logging.disable_progress_bar()
     folder = _from_hub(str(model)) if hub and _is_hub_id(model) else model_folder(model)
-    try:
-        pipe = DiffusionPipeline.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, use_safetensors=True
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"{folder}: cannot be loaded: {error}") from error
-    pipe.set_progress_bar_config(disable=True)
-    return pipe.to(device), folder
+    with computing(), without_bars(diffusers_logging, transformers_logging):
+        try:
+            pipe = DiffusionPipeline.from_pretrained(
+                folder, dtype=dtype, local_files_only=True, use_safetensors=True
+            )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ModelError(f"{folder}: cannot be loaded: {error}") from error
+        pipe.set_progress_bar_config(disable=True)
+        return pipe.to(device), folder
 
 
 def _is_hub_id(model: str | Path) -> bool:

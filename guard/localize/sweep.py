@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from guard.frozen import freeze
 from guard.localize.draw import Drawer
 from guard.localize.gallery import Gallery
 from guard.localize.variants import NONE, Variant
@@ -32,6 +33,9 @@ class Score:
 
     means: Mapping[str, float]
     pictures: int
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
     def __getitem__(self, name: str) -> float:
         return self.means.get(name, math.nan)

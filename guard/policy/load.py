@@ -7,11 +7,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TypeVar
 
 from guard.classify.wordlist import WordLists
 from guard.errors import PolicyError
+from guard.frozen import freeze
 from guard.policy import sections
 from guard.policy.external import FORMATS, read_rows
 from guard.policy.lists import Lists
@@ -80,6 +80,9 @@ class Loaded:
     chain: tuple[Path, ...]
     replaced: tuple[Replaced, ...]
 
+    def __post_init__(self) -> None:
+        freeze(self)
+
 
 def load_policy(path: Path | None = None) -> Policy:
     """The policy at `path`, or the default one.
@@ -146,9 +149,9 @@ class _Loader:
             name=top.fields["name"].string(),
             version=top.fields["version"].string(),
             digest=self._digest.hexdigest(),
-            categories=MappingProxyType(self._categories),
-            lists=MappingProxyType(self._lists.rules),
-            detoxify=MappingProxyType(self._detoxify),
+            categories=self._categories,
+            lists=self._lists.rules,
+            detoxify=self._detoxify,
             allow=tuple(allow),
             replacements=self._replacements.finished(words, self._lists.patterns),
             entries=tuple(entries),
@@ -182,7 +185,7 @@ class _Loader:
         )
         return Loaded(
             policy=policy,
-            places=MappingProxyType(places),
+            places=places,
             chain=tuple(layer.path for layer in outer_first),
             replaced=tuple(table.replaced),
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import re2  # type: ignore[import-untyped]
 
 from guard.classify.normalize import fold
+from guard.fork import lazy
 from guard.types import Action, Severity
 
 __all__ = ["Pattern", "compiled"]
@@ -42,9 +42,13 @@ class Pattern:
     action: Action
     everywhere: bool = False
 
-    @cached_property
+    @lazy
     def _re2(self) -> Any:
         return compiled(self.expression)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is compiled: it is compiled anew where it is used first."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @property
     def cost(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from guard.classify.wordlist import WordLists
 from guard.policy.model import Replacements, Strategy, Use
@@ -59,10 +58,10 @@ class ReplacementsDraft:
         for node in self._chosen:
             _judged(node, words, patterns)
         return Replacements(
-            words=MappingProxyType(by_length),
-            phrases=MappingProxyType({shape: tuple(texts) for shape, texts in by_shape.items()}),
+            words=by_length,
+            phrases={shape: tuple(texts) for shape, texts in by_shape.items()},
             strategy=self._strategy,
-            categories=MappingProxyType(self._categories),
+            categories=self._categories,
         )
 
     def _read(self, node: Node) -> Strategy:

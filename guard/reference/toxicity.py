@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
 from guard.classify.toxicity import EMBEDDED, ToxicityClassifier
+from guard.process import own_process
 from guard.reference import loop
 from guard.reference.toxicity_data import (
     LABELS,
@@ -261,4 +262,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    own_process()
     main()

@@ -17,6 +17,7 @@ from diffusers import AutoencoderKL, DiffusionPipeline, IFPipeline, StableDiffus
 
 from guard.errors import ModelError
 from guard.generate.load import load_pipeline
+from guard.process import own_process
 from guard.reference import autoencoder, deepfloyd, denoiser, encoders, sdxl
 from guard.reference.assemble import assemble_sd3, save
 from guard.reference.denoiser import Latents
@@ -211,4 +212,5 @@ def _sd3(arguments: argparse.Namespace, device: torch.device) -> None:
 
 
 if __name__ == "__main__":
+    own_process()
     main()

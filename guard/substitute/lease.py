@@ -12,22 +12,23 @@ import itertools
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from guard.errors import SubstitutionError
+from guard.fork import ForkSafeLock
 from guard.substitute.compiled import plain
 
 __all__ = ["exclusive", "lock_of"]
 
 
 class _Lock:
-    """A re-entrant lock with its place in the one order in which all threads take locks."""
+    """A lock with its place in the one order in which all threads take locks."""
 
     def __init__(self, order: int) -> None:
         self.order = order
-        self.lock = threading.RLock()
+        self.lock = ForkSafeLock(reentrant=True)
 
 
 class _Locks:
@@ -36,13 +37,9 @@ class _Locks:
     def __init__(self) -> None:
         self._of: WeakKeyDictionary[Any, _Lock] = WeakKeyDictionary()
         self._orders = itertools.count()
-        self._making = threading.Lock()
-        self._pid = os.getpid()
+        self._making = ForkSafeLock()
 
     def of(self, part: Any) -> _Lock:
-        if os.getpid() != self._pid:
-            # A thread of the parent that held a lock at the fork is not there to release it.
-            self.__init__()  # type: ignore[misc]
         with self._making:
             found = self._of.get(part)
             if found is None:
@@ -54,7 +51,7 @@ _locks = _Locks()
 _held = threading.local()
 
 
-def lock_of(part: Any) -> AbstractContextManager[bool]:
+def lock_of(part: Any) -> ForkSafeLock:
     """The lock of one part; a compiled module has that of the module that it was made of."""
     return _locks.of(plain(part)).lock
 
@@ -64,7 +61,8 @@ def exclusive(parts: Iterable[Any]) -> Iterator[None]:
     """Hold the locks of all `parts` in a `with` block; what can have none is passed over.
 
     Raises SubstitutionError where this thread draws with one of them already, as a callback would
-    that draws with the pipeline that calls it.
+    that draws with the pipeline that calls it; and in a forked process whose parent was drawing with
+    one of them, since it may be edited half-way.
     """
     locks = {lock.order: lock for part in parts if (lock := _lockable(part)) is not None}
     mine: set[tuple[int, int]] = _held.__dict__.setdefault("orders", set())
@@ -73,6 +71,11 @@ def exclusive(parts: Iterable[Any]) -> Iterator[None]:
         raise SubstitutionError(
             "this pipeline, or a part that it shares, is drawing in this very thread: a callback "
             "cannot draw with it or exchange its denoiser; do that before or after the call"
+        )
+    if any(lock.lock.left_held() for lock in locks.values()):
+        raise SubstitutionError(
+            "this process was forked while another thread drew with this pipeline, so the model may be "
+            "half edited: load the pipeline in this process"
         )
     with ExitStack() as undo:
         for _, lock in sorted(locks.items()):

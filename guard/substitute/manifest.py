@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from guard.errors import ManifestError, UnsupportedModel
+from guard.frozen import FrozenDict, freeze
 from guard.substitute.compiled import plain
 from guard.substitute.sites import attention_sites
 
@@ -60,11 +61,12 @@ class Manifest:
     start_step: int
     of_steps: int | None = None
     swap_pooled: bool = False
-    call: Mapping[str, Any] = field(default_factory=dict)
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    call: Mapping[str, Any] = FrozenDict()
+    evidence: Mapping[str, Any] = FrozenDict()
     digest: str = ""
 
     def __post_init__(self) -> None:
+        freeze(self)
         if len(self.sites) != len(self.modules):
             raise ValueError(f"{len(self.sites)} sites, but {len(self.modules)} modules")
         if self.start_step < 0 or (

@@ -14,6 +14,10 @@ import pytest
 
 NAME = "org/model"
 SCRIPT = f"""
+import sys
+from guard.process import own_process
+if "library" not in sys.argv:
+    own_process()
 from guard.errors import ModelError
 from guard.generate.load import load_pipeline
 from huggingface_hub import constants
@@ -51,11 +55,11 @@ def hub() -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
-def load(address: str, home: Path, **environment: str) -> str:
+def load(address: str, home: Path, *arguments: str, **environment: str) -> str:
     """What loading the model prints, in a process with a cache of its own."""
     kept = {k: v for k, v in os.environ.items() if not k.endswith("_OFFLINE")}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-c", SCRIPT, *arguments],
         env={**kept, "HF_ENDPOINT": address, "HF_HOME": str(home), **environment},
         capture_output=True,
         text=True,
@@ -73,6 +77,16 @@ def test_a_named_hub_model_is_asked_for_on_the_hub(
     assert any(f"/api/models/{NAME}" in path for path in asked)
     assert "cannot be had from the model hub" in printed
     assert "closed again: True" in printed
+
+
+def test_a_library_asks_the_hub_where_its_caller_allows_it(
+    hub: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    """The host's hub is open before, and stays open."""
+    address, asked = hub
+    printed = load(address, tmp_path, "library")
+    assert any(f"/api/models/{NAME}" in path for path in asked)
+    assert "closed again: False" in printed
 
 
 def test_a_user_who_said_offline_stays_offline(hub: tuple[str, list[str]], tmp_path: Path) -> None:

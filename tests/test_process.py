@@ -1,0 +1,241 @@
+"""A host's process stays as it is; the command's own is set up. Each test runs in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+_OURS = (
+    "DIFFUSERS_VERBOSITY",
+    "HF_HUB_DISABLE_PROGRESS_BARS",
+    "HF_HUB_OFFLINE",
+    "TRANSFORMERS_OFFLINE",
+    "TRANSFORMERS_VERBOSITY",
+)
+_LIBRARIES = """
+import ahocorasick, detoxify, diffusers, huggingface_hub, re2, safetensors, symspellpy, torch, transformers
+import onnxruntime, rapidocr_onnxruntime, tqdm
+tqdm.tqdm(total=1, disable=True)  # the first one starts a monitor, which ends at exit
+"""
+_SNAPSHOT = """
+import atexit, locale, logging, os, random, signal, sys, threading, warnings
+
+def state():
+    found = {
+        "environment": dict(os.environ),
+        "working directory": os.getcwd(),
+        "warnings": list(warnings.filters),
+        "logging disabled": logging.root.manager.disable,
+        "exit": atexit._ncallbacks(),
+        "signals": [signal.getsignal(n) for n in signal.valid_signals()],
+        "hooks": [sys.excepthook, threading.excepthook, sys.displayhook, logging.lastResort],
+        "locale": locale.setlocale(locale.LC_ALL),
+        "recursion": sys.getrecursionlimit(),
+        "random": random.getstate(),
+    }
+    for name in ("", "diffusers", "transformers", "huggingface_hub", "torch", "PIL", "onnxruntime"):
+        logger = logging.getLogger(name)
+        found[f"logger {name}"] = (
+            logger.level, logger.propagate, logger.disabled, list(logger.handlers), list(logger.filters)
+        )
+    if torch := sys.modules.get("torch"):
+        found["torch"] = (
+            torch.get_num_threads(), torch.get_num_interop_threads(), torch.get_default_dtype(),
+            torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled(),
+        )
+    if constants := sys.modules.get("huggingface_hub.constants"):
+        found["hub"] = {k: v for k, v in vars(constants).items() if k.isupper()}
+        found["hub's bars"] = sys.modules["huggingface_hub.utils"].are_progress_bars_disabled()
+    for name in ("diffusers", "transformers"):
+        if library := sys.modules.get(f"{name}.utils.logging"):
+            found[name] = (library.get_verbosity(), library.is_progress_bar_enabled())
+    return found
+
+def unchanged(before, what):
+    after = state()
+    changed = {k: (v, after.get(k)) for k, v in before.items() if after.get(k) != v}
+    assert not changed, (what, changed)
+"""
+_NO_NETWORK = """
+import sys
+tried = []
+
+def hook(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
+        tried.append((event, arguments))
+        raise OSError("there is no network")
+
+sys.addaudithook(hook)
+"""
+
+
+def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**{k: v for k, v in os.environ.items() if k not in _OURS}, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def others_of(script: str) -> str:
+    """Imports of all that a script imports of others: what those change is not the guard's doing."""
+    done = run(f"{script}\nimport sys\nprint('MODULES', *sys.modules)")
+    names = done.stdout.rpartition("MODULES")[2].split()
+    others = [n for n in names if n.split(".")[0] not in ("guard", "server", "__main__")]
+    return f"""
+import contextlib, importlib
+for name in {others!r}:
+    with contextlib.suppress(Exception):
+        importlib.import_module(name)
+"""
+
+
+def test_importing_the_guard_changes_nothing() -> None:
+    """And loads no model library, so that it takes no time."""
+    others = others_of("import guard")
+    run(f"""{_SNAPSHOT}{others}
+before = state()
+import guard
+unchanged(before, "import guard")
+assert not {{"torch", "diffusers", "transformers", "huggingface_hub"}} & sys.modules.keys()
+""")
+
+
+def test_loading_and_drawing_change_nothing() -> None:
+    """In a host that has set the libraries up in its own way."""
+    use = """
+import guard
+unchanged(before, "import guard")
+from guard import Guard, Request, wrap
+unchanged(before, "from guard import Guard, wrap")
+loaded = Guard.load()
+unchanged(before, "Guard.load()")
+request = Request(prompt='a red sign that says "IDIOT"', steps=2)
+assert loaded.check(request.prompt).donor_prompt
+unchanged(before, "check")
+assert loaded.generate(request).image
+unchanged(before, "generate")
+wrap(loaded.pipeline._pipe)
+unchanged(before, "wrap")
+"""
+    others = others_of(f"before = None\ndef unchanged(*_): pass\n{use}")
+    run(f"""{_SNAPSHOT}{_LIBRARIES}{others}
+torch.set_num_threads(3)
+diffusers.utils.logging.set_verbosity(35)
+transformers.utils.logging.set_verbosity(36)
+logging.getLogger("huggingface_hub").setLevel(logging.DEBUG)
+before = state()
+{use}
+""")
+
+
+def test_as_a_library_it_asks_no_network() -> None:
+    """With the hub open, as a host has it: no connection and no name is even tried."""
+    run(f"""{_NO_NETWORK}
+from guard import Guard, Request
+from guard.generate.load import embedded_models, load_pipeline
+for model in embedded_models():
+    load_pipeline(model)
+guard = Guard.load()
+outcome = guard.generate(Request(prompt='a red sign that says "you IDIOT"', steps=2))
+assert outcome.decision.reason != "classifier_error"
+assert outcome.image
+from huggingface_hub import constants
+assert not constants.HF_HUB_OFFLINE
+assert not tried, tried
+""")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "from guard.cli import main; main()",
+        "import runpy; runpy.run_module('guard', run_name='__main__')",
+    ],
+    ids=["inkguard", "python -m guard"],
+)
+def test_the_command_closes_the_hub_and_keeps_prompts_from_standard_error(start: str) -> None:
+    """A prompt that is much too long for the model is cut, which its libraries would quote."""
+    words = " ".join(f"zyxword{n}" for n in range(400))
+    done = run(f"""{_NO_NETWORK}
+import sys, tempfile
+out = tempfile.mkdtemp() + "/x.png"
+sys.argv = ["inkguard", "generate", {words!r}, "--steps", "1", "--out", out]
+try:
+    {start}
+except SystemExit as ended:
+    assert not ended.code, ended
+from huggingface_hub import constants
+import diffusers, os, transformers
+assert constants.HF_HUB_OFFLINE
+assert constants.HF_HUB_DISABLE_PROGRESS_BARS
+assert diffusers.utils.logging.get_verbosity() == transformers.utils.logging.get_verbosity() == 40
+assert not tried, tried
+""")
+    assert "zyxword" not in done.stderr
+
+
+@pytest.mark.parametrize("imported", ["", _LIBRARIES], ids=["before", "after"])
+def test_whoever_owns_the_process_sets_it_up_before_or_after_the_libraries(imported: str) -> None:
+    """The hub is closed, the bars are off, and only errors are logged."""
+    run(f"""{imported}
+from guard.process import own_process
+own_process()
+own_process()
+import diffusers, huggingface_hub, transformers
+from huggingface_hub import constants
+assert constants.HF_HUB_OFFLINE
+assert huggingface_hub.utils.are_progress_bars_disabled()
+assert diffusers.utils.logging.get_verbosity() == transformers.utils.logging.get_verbosity() == 40
+from guard.process import hub_allowed
+with hub_allowed():
+    assert not constants.HF_HUB_OFFLINE
+assert constants.HF_HUB_OFFLINE
+""")
+
+
+@pytest.mark.parametrize("imported", ["", _LIBRARIES], ids=["before", "after"])
+def test_what_the_user_has_set_wins(imported: str) -> None:
+    """A hub that is closed or opened in the environment stays so, and so do the levels."""
+    script = f"""{imported}
+import os
+before = dict(os.environ)
+from guard.process import hub_allowed, own_process
+own_process()
+assert {{k: os.environ[k] for k in before}} == before
+import diffusers, transformers
+from huggingface_hub import constants
+offline = constants.HF_HUB_OFFLINE
+with hub_allowed():
+    assert constants.HF_HUB_OFFLINE is offline
+assert diffusers.utils.logging.get_verbosity() == 20, diffusers.utils.logging.get_verbosity()
+print(offline)
+"""
+    for variables, closed in (
+        ({"HF_HUB_OFFLINE": "1"}, True),
+        ({"TRANSFORMERS_OFFLINE": "1"}, True),
+        ({"HF_HUB_OFFLINE": "0"}, False),
+    ):
+        done = run(script, DIFFUSERS_VERBOSITY="info", **variables)
+        assert done.stdout.split() == [str(closed)]
+
+
+def test_a_host_whose_hub_is_open_may_name_a_model_that_is_on_it() -> None:
+    """Nobody called `own_process`: what the host's environment says of the hub is left alone."""
+    run("""
+from huggingface_hub import constants
+from guard.process import hub_allowed
+for offline in (False, True):
+    constants.HF_HUB_OFFLINE = offline
+    with hub_allowed():
+        assert constants.HF_HUB_OFFLINE is offline
+    assert constants.HF_HUB_OFFLINE is offline
+""")
