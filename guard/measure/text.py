@@ -1,7 +1,7 @@
 """How well what OCR reads agrees with a text that was wanted.
 
-All four compare `guard.verify.letters_of` of both: letters and digits only, case folded. Order
-counts in `exact` and `similarity`, not in `characters_f1` and `recall`.
+All compare `guard.verify.letters_of` of both: letters and digits only, case folded. Order
+counts in `exact`, `near` and `similarity`, not in `characters_f1` and `recall`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from rapidfuzz.distance import Levenshtein
 
 from guard.verify import letters_of
 
-__all__ = ["characters_f1", "exact", "recall", "similarity"]
+__all__ = ["characters_f1", "exact", "near", "recall", "similarity"]
 
 
 def characters_f1(read: str, wanted: str) -> float:
@@ -40,6 +40,25 @@ def similarity(read: str, wanted: str) -> float:
 def exact(read: str, wanted: str) -> bool:
     """Whether the very letters were read, in order."""
     return letters_of(read) == letters_of(wanted)
+
+
+def near(read: str, wanted: str) -> bool:
+    """Whether some stretch of the letters read is within edit distance 1 of the wanted ones.
+
+    Distance 0 for up to two letters, and never where none is wanted. Spaces count for nothing, so this
+    finds more than the guard's verdict does: a measure of what survived must not miss any.
+    """
+    letters, word = letters_of(read), letters_of(wanted)
+    distance = 1 if len(word) > 2 else 0
+    lengths = (
+        range(max(1, len(word) - distance), len(word) + distance + 1) if letters and word else ()
+    )
+    return any(
+        Levenshtein.distance(letters[start : start + length], word, score_cutoff=distance)
+        <= distance
+        for length in lengths
+        for start in range(max(1, len(letters) - length + 1))
+    )
 
 
 def _common(a: str, b: str) -> int:

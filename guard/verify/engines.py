@@ -1,0 +1,65 @@
+"""The OCR engines by name, and which of them a policy asks for."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from guard.errors import VerificationError
+from guard.policy.model import Policy, VerifyWith
+from guard.verify.rapidocr import RapidReader, RapidReaderV6
+from guard.verify.reader import LineReader, Reader, UnionReader
+from guard.verify.tesseract import TesseractReader
+
+__all__ = ["DEFAULT_ENGINES", "ENGINES", "default_reader", "reader_for", "reader_named", "readers"]
+
+ENGINES: Mapping[str, Callable[[], Reader]] = MappingProxyType(
+    {"ppocr-v4": RapidReader, "ppocr-v6": RapidReaderV6, "tesseract": TesseractReader}
+)
+"""Every engine that is known, in the order in which a union reads."""
+
+DEFAULT_ENGINES = ("ppocr-v4", "ppocr-v6")
+
+
+def reader_named(name: str) -> Reader:
+    """The process's one reader of that name.
+
+    Raises VerificationError for an unknown name, which lists the known ones, and for an engine that is
+    not installed, which says what to install.
+    """
+    if name not in ENGINES:
+        known = ", ".join(ENGINES)
+        raise VerificationError(f"no OCR engine is called {name!r}; there are: {known}")
+    return default_reader() if name == "ppocr-v4" else _made(name)
+
+
+def readers(names: Sequence[str]) -> Reader:
+    """One reader for several engines: each reads the picture, and its text stays its own."""
+    if not names:
+        raise VerificationError(f"no OCR engine is asked for; there are: {', '.join(ENGINES)}")
+    return UnionReader([reader_named(name) for name in names], names)
+
+
+@functools.cache
+def default_reader() -> LineReader:
+    """The one PP-OCRv4 of the process: what `evaluate`, `localize` and the benches measure with.
+
+    It stays as it is where verification gains an engine, so that their figures stay comparable.
+    """
+    return RapidReader()
+
+
+@functools.cache
+def _made(name: str) -> Reader:
+    return ENGINES[name]()
+
+
+def reader_for(policy: Policy) -> Reader | None:
+    """What reads a policy's pictures back; None where it asks for no verification.
+
+    Raises VerificationError where an engine that the policy asks for is not installed.
+    """
+    if not policy.verify:
+        return None
+    return readers(tuple(ENGINES) if policy.verify_with is VerifyWith.ALL else DEFAULT_ENGINES)
