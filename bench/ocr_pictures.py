@@ -28,7 +28,7 @@ KINDS = {
     # Letters of our smallest models are about 12 pixels high: curves and turns have no pixels there.
     "small": ("plain", "spaced", "outline", "faint", "no text"),
     "512": ("plain", *HARD, "10 px", "no text"),
-    "1024": ("plain", *HARD, "no text"),
+    "1024": ("plain", *HARD, "10 px", "no text"),
 }
 _TURNS = (15, 30, 45, 60, 75, 90, -90, -60, -30)
 _FAINT = 22

@@ -14,8 +14,15 @@ from guard.verify.tesseract import TesseractReader
 
 __all__ = ["DEFAULT_ENGINES", "ENGINES", "default_reader", "reader_for", "reader_named", "readers"]
 
+_LONGEST = 480
+"""The side limit."""
+
 ENGINES: Mapping[str, Callable[[], Reader]] = MappingProxyType(
-    {"ppocr-v4": RapidReader, "ppocr-v6": RapidReaderV6, "tesseract": TesseractReader}
+    {
+        "ppocr-v4": lambda: RapidReader(longest=_LONGEST),
+        "ppocr-v6": lambda: RapidReaderV6(longest=_LONGEST),
+        "tesseract": TesseractReader,
+    }
 )
 """Every engine that is known, in the order in which a union reads."""
 
@@ -31,7 +38,7 @@ def reader_named(name: str) -> Reader:
     if name not in ENGINES:
         known = ", ".join(ENGINES)
         raise VerificationError(f"no OCR engine is called {name!r}; there are: {known}")
-    return default_reader() if name == "ppocr-v4" else _made(name)
+    return _made(name)
 
 
 def readers(names: Sequence[str]) -> Reader:

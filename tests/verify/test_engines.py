@@ -16,6 +16,7 @@ from guard.policy.model import VerifyWith
 from guard.verify import (
     DEFAULT_ENGINES,
     ENGINES,
+    RapidReader,
     TesseractReader,
     UnionReader,
     default_reader,
@@ -88,9 +89,18 @@ def test_a_failing_tesseract_is_an_error(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_engines_are_loaded_once() -> None:
-    """PP-OCRv4 is also the reader of the measurements."""
-    assert reader_named("ppocr-v6") is reader_named("ppocr-v6")
-    assert reader_named("ppocr-v4") is default_reader()
+    """Models take a second and a hundred megabytes; every policy shares them."""
+    for name in ("ppocr-v4", "ppocr-v6"):
+        assert reader_named(name) is reader_named(name)
+    assert default_reader() is default_reader()
+
+
+def test_measurements_keep_their_engine() -> None:
+    """Published figures were read by PP-OCRv4 as its wheel sets it, whatever verification does."""
+    reader = default_reader()
+    assert isinstance(reader, RapidReader)
+    sizing = reader._ocr.text_det.get_preprocess(512)
+    assert (sizing.limit_type, sizing.limit_side_len) == ("min", 736)
 
 
 def test_a_policy_gets_the_readers_that_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:

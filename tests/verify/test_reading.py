@@ -36,9 +36,12 @@ def poster(*lines: str) -> Image.Image:
     return image
 
 
-@pytest.fixture(scope="module", params=[RapidReader, RapidReaderV6])
+@pytest.fixture(
+    scope="module", params=[(RapidReader, None), (RapidReader, 480), (RapidReaderV6, 480)]
+)
 def reader(request: pytest.FixtureRequest) -> RapidReader | RapidReaderV6:
-    return request.param()  # type: ignore[no-any-return]
+    kind, longest = request.param
+    return kind(longest=longest)  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("text", ["WELCOME", "SHUT UP", "QUIETLY", ""])
