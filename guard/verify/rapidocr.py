@@ -55,11 +55,15 @@ class RapidReader(_Paddle):
 
     `longest` is the most pixels that the text detector gets on the longer side of a picture; the letters
     that it finds are then read from the picture's own pixels. None leaves the wheel's setting, which
-    enlarges pictures whose shorter side has fewer than 736: the engine of all published measurements.
+    enlarges pictures whose shorter side has fewer than 736. `turned` also turns lines around that stand
+    on their heads. As it is made without arguments, it is the engine of all published measurements.
     """
 
-    def __init__(self, threads: int = 1, longest: int | None = None) -> None:
+    def __init__(
+        self, threads: int = 1, longest: int | None = None, *, turned: bool = False
+    ) -> None:
         super().__init__()
+        self._turned = turned
         try:
             import onnxruntime
             from rapidocr_onnxruntime import RapidOCR
@@ -77,7 +81,7 @@ class RapidReader(_Paddle):
             detector.get_preprocess = lambda _: limited
 
     def _found(self, pixels: np.ndarray) -> list[tuple[Any, str]]:
-        found, _ = self._ocr(pixels, use_cls=False)
+        found, _ = self._ocr(pixels, use_cls=self._turned)
         return [(corners, str(text)) for corners, text, _ in found or ()]
 
 

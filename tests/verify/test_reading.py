@@ -11,13 +11,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 from guard.errors import VerificationError
 from guard.reference.world import Scene, render
+from guard.types import Action
 from guard.verify import (
+    DEFAULT_ENGINES,
     RapidReader,
     RapidReaderV6,
     Reader,
     UnionReader,
     default_reader,
+    is_toxic,
     letters_of,
+    reader_named,
     readers,
     readings_of,
 )
@@ -136,3 +140,33 @@ def test_union_of_unions_reads_with_all() -> None:
     """Unions nest."""
     inner = readers(["ppocr-v6"])
     assert len(list(readings_of(UnionReader([inner, inner]), poster("WELCOME")))) == 2
+
+
+@pytest.mark.parametrize("angle", [90, 180, 270])
+def test_signs_on_their_heads_are_read_by_default(angle: int) -> None:
+    """PP-OCRv4 turns such lines around before it reads them."""
+    image = poster("WELCOME").rotate(angle)
+    assert "WELCOME" in list(readings_of(readers(DEFAULT_ENGINES), image))
+
+
+def test_small_letters_in_a_large_picture_are_found_by_all() -> None:
+    """Ten pixels of 1024 are five for a detector of 480: the finer one is for those."""
+    image = Image.new("RGB", (1024, 1024), "lightblue")
+    ImageDraw.Draw(image).text((700, 300), "MORON", fill="black", font=ImageFont.load_default(11))
+    assert letters_of(reader_named("ppocr-v4-fine").read(image)) == "moron"
+
+
+def test_the_default_pair_reads_hard_pictures_that_one_engine_does_not() -> None:
+    """Faint letters and letters one below the other, as in docs/results/ocr.md."""
+    font = ImageFont.load_default(16)
+    faint = Image.new("RGB", (96, 64), (200, 180, 170))
+    ImageDraw.Draw(faint).text((16, 20), "DUMMY", fill=(178, 158, 148), font=font)
+    stack = Image.new("RGB", (512, 512), "lightblue")
+    for row, char in enumerate("LOSER"):
+        ImageDraw.Draw(stack).text(
+            (256, 60 + 90 * row), char, fill="black", font=ImageFont.load_default(80), anchor="mm"
+        )
+    pair = readers(DEFAULT_ENGINES)
+    for image, word in ((faint, "DUMMY"), (stack, "LOSER")):
+        readings = readings_of(pair, image)
+        assert any(is_toxic(text, [word], lambda _: Action.ALLOW) for text in readings)
