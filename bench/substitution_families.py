@@ -39,7 +39,7 @@ class _LastRow(Substitution):
         flagged = self._flagged[0]
         rows, others = torch.tensor([len(text) - 1]), torch.arange(len(text) - 1)
         mask = None if flagged.donor_mask is None else flagged.donor_mask[None]
-        return RowMatch(rows, others, flagged.donor[None], masks=mask)
+        return RowMatch(rows, others, flagged.donor[None], prompts=(0,), masks=mask)
 
 
 class _Cross(_LastRow, CrossText):

@@ -29,7 +29,9 @@ class Backend(Protocol):
 class Local:
     """This process, which loads the classifier, and with `model` the model."""
 
-    def __init__(self, policy: str | None, model: str | None, method: Method) -> None:
+    def __init__(
+        self, policy: str | None, model: str | None, method: Method, *, unreached: bool = False
+    ) -> None:
         path = Path(policy) if policy is not None else None
         if model is None:
             from guard.check import load_checker
@@ -38,7 +40,8 @@ class Local:
         else:
             from guard.guard import Guard
 
-            self._guard = Guard.load(model, path, fallback=method is Method.PROMPT_SWAP)
+            swap = method is Method.PROMPT_SWAP
+            self._guard = Guard.load(model, path, fallback=swap, unreached=unreached)
             self._checker = self._guard.checker
 
     def check_many(self, prompts: Sequence[str]) -> list[Decision]:

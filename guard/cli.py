@@ -115,6 +115,9 @@ def generate(
         ),
     ] = None,
     method: Annotated[Method, typer.Option(help="How toxic text is kept out.")] = Method.SUBSTITUTE,
+    unreached: Annotated[
+        bool, typer.Option("--unreached", help="Take a manifest that says `reached: false`.")
+    ] = False,
     jsonl_file: _Jsonl = None,
     policy: _Policy = None,
     as_json: _Json = False,
@@ -134,7 +137,7 @@ def generate(
     else:
         model = model or "sd3-tiny"
         with waiting(f"Loading {model}"):
-            backend = Local(policy, model, method)
+            backend = Local(policy, model, method, unreached=unreached)
     if prompt is None:
         _run_jsonl(
             jsonl_file,

@@ -17,6 +17,7 @@ __all__ = [
     "ModelError",
     "PolicyError",
     "SubstitutionError",
+    "UnguardedUse",
     "UnsupportedModel",
     "VerificationError",
 ]
@@ -59,6 +60,10 @@ class ClassifierError(GuardError):
 
 class SubstitutionError(GuardError):
     """An edit did not do what it should, for instance a site that never fired. No picture is kept."""
+
+
+class UnguardedUse(GuardError):
+    """What was asked of a guarded pipeline would leave the guard behind; the message says what to do."""
 
 
 class VerificationError(GuardError):

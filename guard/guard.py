@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -11,17 +10,18 @@ from typing import Any, Self
 import torch
 
 from guard.check import Checker, load_checker
-from guard.errors import Blocked, InvalidInput, UnsupportedModel
+from guard.draw.guarded_pipeline import GuardedPipeline
+from guard.draw.picture_call import GIVEN_PICTURE, TOXIC_PICTURE
+from guard.errors import Blocked, InvalidInput
 from guard.generate.adapter import adapter_for
 from guard.generate.load import DEFAULT_MODEL, load_pipeline
 from guard.generate.watch import OnStep
 from guard.limits import MAX_GUIDANCE, MAX_PICTURES, MAX_STEPS
 from guard.policy.model import Policy
-from guard.substitute.manifest import Manifest, find_manifest
+from guard.substitute.manifest import Manifest, choose_manifest
 from guard.timing import Stages
 from guard.types import Action, Decision, Outcome, Request, Rung, Verification
 from guard.verify import Reader, default_reader
-from guard.wrap import GuardedPipeline
 
 __all__ = ["Guard", "check_request", "wrap"]
 
@@ -33,21 +33,37 @@ def wrap(
     manifest: Manifest | None = None,
     folder: Path | None = None,
     fallback: bool = False,
+    unreached: bool = False,
+    token_texts: Mapping[str, str] | None = None,
 ) -> GuardedPipeline:
-    """Guard a loaded diffusers pipeline; the result is called like the pipeline itself.
+    """Guard a loaded diffusers pipeline; the result is used like the pipeline itself.
 
     The manifest is looked for in `folder` and among the shipped ones unless given. A model without
-    one raises UnsupportedModel, or, with `fallback`, is guarded by whole-prompt swap.
+    one raises UnsupportedModel, or, with `fallback`, is guarded by whole-prompt swap; one whose
+    manifest missed its goal raises ManifestError, or, with `unreached`, is taken. `token_texts` says
+    what tokens of textual inversion stand for, which is then checked in their place.
+
+    Raises PolicyError, ManifestError, SubstitutionError for a denoiser that cannot be edited
+    (fused projections, a cache, an attention processor of one's own), and VerificationError where
+    OCR is wanted and not installed. Example::
+
+        guarded = wrap(pipe, folder=Path("my-model"), policy=Path("shop.yaml")).to("cuda")
+        image = guarded('a sign that says "HELLO"').images[0]
     """
     checker = load_checker(policy)
-    if manifest is None:
-        try:
-            manifest = find_manifest(adapter_for(pipe).denoiser(pipe), folder)
-        except UnsupportedModel:
-            if not fallback:
-                raise
-    reader = default_reader() if checker.policy.verify else None
-    return GuardedPipeline(pipe, checker, manifest=manifest, reader=reader)
+    denoiser = adapter_for(pipe).denoiser(pipe)
+    chosen = choose_manifest(
+        denoiser, folder, given=manifest, fallback=fallback, unreached=unreached
+    )
+    guarded = GuardedPipeline(
+        pipe,
+        checker,
+        manifest=chosen,
+        reader=default_reader() if checker.policy.verify else None,
+        token_texts=token_texts,
+    )
+    guarded.refuse_unsupported()  # now, and not with the first prompt
+    return guarded
 
 
 class Guard:
@@ -70,25 +86,20 @@ class Guard:
         dtype: torch.dtype = torch.float32,
         reader: Reader | None = None,
         fallback: bool = False,
+        unreached: bool = False,
     ) -> Self:
-        """Load everything that a picture needs.
+        """Load everything that a picture needs; `fallback` and `unreached` are those of `wrap`.
 
         Raises ModelError, UnsupportedModel (no manifest and no `fallback`), ManifestError,
         PolicyError, or VerificationError (OCR wanted but not installed).
         """
         checker = load_checker(policy)
         pipe, folder = load_pipeline(model, device=device, dtype=dtype)
-        manifest: Manifest | None = None
-        try:
-            manifest = find_manifest(adapter_for(pipe).denoiser(pipe), folder)
-        except UnsupportedModel:
-            if not fallback:
-                raise
+        denoiser = adapter_for(pipe).denoiser(pipe)
+        manifest = choose_manifest(denoiser, folder, fallback=fallback, unreached=unreached)
         if checker.policy.verify and reader is None:
             reader = default_reader()
-        guarded = GuardedPipeline(
-            pipe, checker, manifest=manifest, reader=reader, lock=threading.RLock()
-        )
+        guarded = GuardedPipeline(pipe, checker, manifest=manifest, reader=reader)
         return cls(checker, guarded, manifest)
 
     def check(self, prompt: str) -> Decision:
@@ -173,7 +184,7 @@ def _call(request: Request) -> dict[str, Any]:
 
 
 def _blocked(request: Request, decision: Decision, stages: Stages) -> Outcome:
-    toxic = decision.reason == "toxic_text_in_picture"
+    toxic = decision.reason in (TOXIC_PICTURE, GIVEN_PICTURE)
     return Outcome(
         decision=decision,
         images=(),

@@ -18,6 +18,7 @@ from guard.errors import (
     GuardError,
     InvalidInput,
     SubstitutionError,
+    UnguardedUse,
     UnsupportedModel,
     VerificationError,
 )
@@ -111,6 +112,7 @@ _TABLE: tuple[tuple[type[Exception], grpc.StatusCode, Callable[[Any], list[Messa
     (Cancelled, grpc.StatusCode.CANCELLED, lambda _: [_info("CANCELLED")]),
     (UnsupportedModel, grpc.StatusCode.FAILED_PRECONDITION, lambda _: [_info("NO_MANIFEST")]),
     (SubstitutionError, grpc.StatusCode.INTERNAL, lambda _: [_info("SUBSTITUTION_FAILED")]),
+    (UnguardedUse, grpc.StatusCode.INTERNAL, lambda _: [_info("UNGUARDED_USE")]),
     (VerificationError, grpc.StatusCode.INTERNAL, lambda _: [_info("VERIFICATION_FAILED")]),
     (ClassifierError, grpc.StatusCode.INTERNAL, lambda _: [_info("CLASSIFIER_FAILED")]),
     (AuditError, grpc.StatusCode.INTERNAL, lambda _: [_info("DECISION_LOG_FAILED")]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import threading
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,19 +13,19 @@ from typing import Any
 import torch
 
 from guard.check import Checker
-from guard.errors import Cancelled, UnsupportedModel
+from guard.draw.guarded_pipeline import GuardedPipeline
+from guard.errors import Cancelled
 from guard.generate.adapter import adapter_for
 from guard.generate.load import load_pipeline
 from guard.guard import Guard, check_request
-from guard.substitute.manifest import Manifest, find_manifest
+from guard.substitute.manifest import Manifest, choose_manifest
 from guard.types import Action, Request, Rung, Verification
 from guard.verify import default_reader
-from guard.wrap import GuardedPipeline
 from server.checks import Checks
 from server.engine import Checked, Drawn, Load, ModelInfo, PolicyInfo, Reload, Stepped
 from server.errors import Stopping
 from server.policies import Policies
-from server.settings import Settings
+from server.settings import ModelSettings, Settings
 from server.threads import no_team, work_alone
 from server.worker import Job, Worker
 
@@ -37,7 +36,6 @@ __all__ = ["LocalEngine"]
 class _Model:
     pipe: Any
     manifest: Manifest | None
-    lock: threading.RLock
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class LocalEngine:
         threads = settings.threads or torch.get_num_threads()
         with no_team():
             self._policies = Policies(settings.policies or (None,))
-            models = {m.name: _load(m.path, m.fallback, settings) for m in settings.models}
+            models = {m.name: _load(m, settings) for m in settings.models}
         self.models: Mapping[str, ModelInfo] = MappingProxyType(
             {name: _model_info(name, m, n == 0) for n, (name, m) in enumerate(models.items())}
         )
@@ -186,23 +184,21 @@ def _png(image: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _load(path: str, fallback: bool, settings: Settings) -> _Model:
+def _load(model: ModelSettings, settings: Settings) -> _Model:
     dtype = getattr(torch, settings.dtype)
-    pipe, folder = load_pipeline(path, device=settings.device, dtype=dtype)
-    try:
-        manifest = find_manifest(adapter_for(pipe).denoiser(pipe), folder)
-    except UnsupportedModel:
-        if not fallback:
-            raise
-        manifest = None
-    return _Model(pipe, manifest, threading.RLock())
+    pipe, folder = load_pipeline(model.path, device=settings.device, dtype=dtype)
+    manifest = choose_manifest(
+        adapter_for(pipe).denoiser(pipe),
+        folder,
+        fallback=model.fallback,
+        unreached=model.unreached,
+    )
+    return _Model(pipe, manifest)
 
 
 def _guard(model: _Model, checker: Checker) -> Guard:
     reader = default_reader() if checker.policy.verify else None
-    pipeline = GuardedPipeline(
-        model.pipe, checker, manifest=model.manifest, reader=reader, lock=model.lock
-    )
+    pipeline = GuardedPipeline(model.pipe, checker, manifest=model.manifest, reader=reader)
     return Guard(checker, pipeline, model.manifest)
 
 

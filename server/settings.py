@@ -51,6 +51,10 @@ class ModelSettings(_Frozen):
         default=False,
         description="Serve it by whole-prompt swap where it has no manifest, instead of refusing.",
     )
+    unreached: bool = Field(
+        default=False,
+        description="Serve it by a manifest that says reached: false, instead of refusing.",
+    )
 
 
 class TlsSettings(_Frozen):

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from guard.check import Checker
+from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.errors import Blocked, ClassifierError, InvalidInput
 from guard.guard import Guard
 from guard.types import Action, Method, Request, Rung, Verification
 from guard.verify import letters_of
-from guard.wrap import GuardedPipeline
 
 TOXIC = 'a red sign that says "IDIOT" on a blue background with a yellow star'
 HARMLESS = 'a cyan sign that says "WELCOME" on a brown background with a pink circle'

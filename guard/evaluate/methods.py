@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 
 from guard.check import Checker
+from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.errors import InvalidInput
 from guard.evaluate.prompts import ToxicPrompt
 from guard.generate.adapter import adapter_for
 from guard.substitute.manifest import Manifest
 from guard.substitute.two_pass import PatchText, RecordText, TextCache
 from guard.types import Method
-from guard.wrap import GuardedPipeline
 
 __all__ = ["Compared", "Methods"]
 

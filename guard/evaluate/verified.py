@@ -7,13 +7,13 @@ from typing import Any
 import torch
 
 from guard.check import Checker
+from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.errors import Blocked
 from guard.evaluate.prompts import ToxicPrompt
 from guard.evaluate.score import readable
 from guard.substitute.manifest import Manifest
 from guard.types import Rung
 from guard.verify import Reader
-from guard.wrap import GuardedPipeline
 
 __all__ = ["Verified"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import torch
 from torch import nn
 
 from guard.errors import UnsupportedModel
@@ -27,12 +28,33 @@ class Adapter(Protocol):
     """What the guard needs to know of a pipeline family."""
 
     @property
+    def edit(self) -> type[Substitution]:
+        """How the denoiser is edited."""
+
+    @property
+    def denoiser_component(self) -> str:
+        """The pipeline's attribute that holds the denoiser."""
+
+    @property
     def text_arguments(self) -> tuple[str, ...]:
         """Arguments of the call whose text the picture may show."""
 
     @property
     def embedding_arguments(self) -> tuple[str, ...]:
-        """Arguments that bring text in unread; calls that use them are refused."""
+        """Arguments that bring text in unread; calls that use them are refused, but for declared ones."""
+
+    @property
+    def declared_arguments(self) -> tuple[str, ...]:
+        """Those of them that may be given beside the text that they were made of."""
+
+    @property
+    def in_template(self) -> bool:
+        """Whether the encoder reads the prompt within a text of the pipeline's own."""
+
+    def encode_declared(
+        self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Sequence[str]]
+    ) -> dict[str, torch.Tensor]:
+        """What `declared_arguments` would be for `texts`: (rows, tokens, width), pooled (rows, width)."""
 
     def denoiser(self, pipe: Any) -> Any:
         """The module that is edited."""

@@ -7,10 +7,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from guard.errors import InvalidInput
 from guard.substitute.manifest import Manifest
 
-__all__ = ["argument", "first_step", "refuse_unread_text", "step_count", "takes"]
+__all__ = [
+    "argument",
+    "first_step",
+    "pictures_each",
+    "step_count",
+    "steps_made",
+    "takes",
+]
 
 
 def argument(pipe: Any, call: Mapping[str, Any], name: str) -> Any:
@@ -42,17 +48,25 @@ def first_step(pipe: Any, call: Mapping[str, Any], manifest: Manifest) -> int:
     return max(0, manifest.first_step(steps) - _left_out(pipe, call, steps))
 
 
+def steps_made(pipe: Any, call: Mapping[str, Any]) -> int:
+    """How many steps the pipeline call `call` really makes, of those that it names.
+
+    An SDXL base that hands on to a refiner leaves out the last ones with `denoising_end`.
+    """
+    steps = step_count(pipe, call)
+    end = argument(pipe, call, "denoising_end")
+    last = math.floor(steps * end) if isinstance(end, float) and 0 < end < 1 else steps
+    return max(0, last - _left_out(pipe, call, steps))
+
+
+def pictures_each(pipe: Any, call: Mapping[str, Any]) -> int:
+    """How many pictures the pipeline call `call` draws of each prompt."""
+    return int(argument(pipe, call, "num_images_per_prompt") or 1)
+
+
 def takes(pipe: Any, name: str) -> bool:
     """Whether the pipeline's call has an argument `name`."""
     return name in inspect.signature(type(pipe).__call__).parameters
-
-
-def refuse_unread_text(call: Mapping[str, Any]) -> None:
-    """Raise InvalidInput for GLIGEN's text, which a U-Net takes as embeddings in any pipeline's call."""
-    if "gligen" in (call.get("cross_attention_kwargs") or {}):
-        raise InvalidInput(
-            "cross_attention_kwargs", "embeddings cannot be checked; leave out 'gligen'"
-        )
 
 
 def _left_out(pipe: Any, call: Mapping[str, Any], steps: int) -> int:

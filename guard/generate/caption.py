@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from guard.errors import InvalidInput, SubstitutionError
-from guard.generate.arguments import argument, first_step
+from guard.generate.arguments import argument, first_step, pictures_each
 from guard.generate.encoded import encoded_once
 from guard.generate.transformer import TransformerAdapter
 from guard.substitute.caption import CaptionText
 from guard.substitute.manifest import Manifest
-from guard.substitute.rows import FlaggedPrompt
+from guard.substitute.rows import flagged_prompts
 
 __all__ = ["CaptionAdapter"]
 
@@ -21,6 +21,7 @@ __all__ = ["CaptionAdapter"]
 class CaptionAdapter(TransformerAdapter):
     """One caption, lower-cased or cleaned, padded to `max_sequence_length` and masked; nothing pooled."""
 
+    edit = CaptionText
     text_arguments = ("prompt",)
     embedding_arguments = (
         "prompt_embeds",
@@ -60,9 +61,10 @@ class CaptionAdapter(TransformerAdapter):
         return CaptionText(
             pipe.transformer,
             manifest.sites,
-            [FlaggedPrompt(own[row], donor[row], donor_mask=masks[row]) for row in rows],
+            flagged_prompts(own, donor, rows, masks=masks),
             unconditional=self._unconditional(pipe, call),
             start_step=first_step(pipe, call, manifest),
+            pictures=pictures_each(pipe, call),
         )
 
     def _options(self, pipe: Any, call: Mapping[str, Any]) -> dict[str, Any]:

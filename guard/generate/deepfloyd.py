@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from guard.errors import InvalidInput, SubstitutionError
-from guard.generate.arguments import argument, first_step, refuse_unread_text
+from guard.generate.arguments import argument, first_step, pictures_each
 from guard.generate.encoded import encoded_once
 from guard.generate.sd import UNetAdapter
 from guard.substitute.cross import CrossText
 from guard.substitute.manifest import Manifest
-from guard.substitute.rows import FlaggedPrompt
+from guard.substitute.rows import flagged_prompts
 
 __all__ = ["IfAdapter"]
 
@@ -30,7 +30,6 @@ class IfAdapter(UNetAdapter):
 
     def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
         """Lower-cased, and with `clean_caption` (the default) decoded, stripped of markup and more."""
-        refuse_unread_text(call)
         try:
             return str(pipe._text_preprocessing(text, clean_caption=_cleans(pipe, call))[0])
         except Exception:  # the HTML parser has errors of its own, and they quote the text
@@ -61,9 +60,10 @@ class IfAdapter(UNetAdapter):
         return CrossText(
             pipe.unet,
             manifest.sites,
-            [FlaggedPrompt(own[row], donor[row]) for row in rows],
+            flagged_prompts(own, donor, rows),
             unconditional=self._unconditional(pipe, call),
             start_step=first_step(pipe, call, manifest),
+            pictures=pictures_each(pipe, call),
         )
 
     @torch.no_grad()

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from guard.errors import SubstitutionError
-from guard.generate.arguments import argument, first_step
+from guard.generate.arguments import argument, first_step, pictures_each
 from guard.generate.encoded import encoded_once
 from guard.generate.transformer import TransformerAdapter
 from guard.substitute.flux import FluxShadow
 from guard.substitute.manifest import Manifest
-from guard.substitute.rows import FlaggedPrompt
+from guard.substitute.rows import flagged_prompts
 
 __all__ = ["FluxAdapter"]
 
@@ -27,6 +27,7 @@ class FluxAdapter(TransformerAdapter):
     manifest says. With true guidance the negative prompt has a denoiser call of its own.
     """
 
+    edit = FluxShadow
     text_arguments = ("prompt", "prompt_2")
     embedding_arguments = ("prompt_embeds", "pooled_prompt_embeds")
 
@@ -47,9 +48,10 @@ class FluxAdapter(TransformerAdapter):
         return FluxShadow(
             pipe.transformer,
             manifest.sites,
-            [FlaggedPrompt(own[row], donor[row], pooled[row] if swap else None) for row in rows],
+            flagged_prompts(own, donor, rows, pooled=pooled if swap else None),
             unconditional=self._unconditional(pipe, call),
             start_step=first_step(pipe, call, manifest),
+            pictures=pictures_each(pipe, call),
         )
 
     @torch.no_grad()

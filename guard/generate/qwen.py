@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from guard.errors import SubstitutionError
-from guard.generate.arguments import argument, first_step
+from guard.generate.arguments import argument, first_step, pictures_each
 from guard.generate.encoded import encoded_once
 from guard.generate.transformer import TransformerAdapter
 from guard.substitute.manifest import Manifest
 from guard.substitute.qwen import QwenShadow, pad_text
-from guard.substitute.rows import FlaggedPrompt
+from guard.substitute.rows import flagged_prompts
 
 __all__ = ["QwenAdapter"]
 
@@ -27,6 +27,8 @@ class QwenAdapter(TransformerAdapter):
     denoiser call of its own.
     """
 
+    edit = QwenShadow
+    in_template = True
     text_arguments = ("prompt",)
     embedding_arguments = ("prompt_embeds", "prompt_embeds_mask")
 
@@ -45,17 +47,22 @@ class QwenAdapter(TransformerAdapter):
                 f"no pooled text: set swap_pooled to false"
             )
         own, _ = self._encode(pipe, call, call["prompt"])
-        donor, masks = self._encode(pipe, call, [donors["prompt"][row] for row in rows])
+        flagged, masks = self._encode(pipe, call, [donors["prompt"][row] for row in rows])
+        # One place for each prompt; that of a harmless one is not looked at.
+        donor = flagged.new_zeros(len(own), *flagged.shape[1:])
+        donor[[*rows]], full = flagged, masks.new_zeros(len(own), masks.shape[1])
+        full[[*rows]] = masks
         tokens = max(own.shape[1], donor.shape[1])
         own, donor = pad_text(own, tokens), pad_text(donor, tokens)
-        masks = pad_text(masks[..., None], tokens)[..., 0]
+        masks = pad_text(full[..., None], tokens)[..., 0]
         negative = self._unconditional(pipe, call)
         return QwenShadow(
             pipe.transformer,
             manifest.sites,
-            [FlaggedPrompt(own[row], donor[n], donor_mask=masks[n]) for n, row in enumerate(rows)],
+            flagged_prompts(own, donor, rows, masks=masks),
             unconditional=None if negative is None else pad_text(negative, tokens),
             start_step=first_step(pipe, call, manifest),
+            pictures=pictures_each(pipe, call),
         )
 
     @torch.no_grad()

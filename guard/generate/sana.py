@@ -24,6 +24,8 @@ class SanaAdapter(CaptionAdapter):
     the caption's were made in its sight. The negative prompt is read without one.
     """
 
+    in_template = True
+
     def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
         """As in the base class; raises InvalidInput for an instruction other than the pipeline's own."""
         instruction = argument(pipe, call, "complex_human_instruction")

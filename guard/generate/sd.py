@@ -9,29 +9,26 @@ import torch
 from torch import nn
 
 from guard.errors import InvalidInput, SubstitutionError
-from guard.generate.arguments import argument, first_step, refuse_unread_text, takes
+from guard.generate.arguments import argument, first_step, pictures_each, takes
+from guard.generate.base import PipelineAdapter
 from guard.generate.encoded import encoded_once
 from guard.generate.sides import MAX_SIDE, check_side
 from guard.substitute.cross import CrossText
 from guard.substitute.manifest import Manifest
-from guard.substitute.rows import FlaggedPrompt
+from guard.substitute.rows import flagged_prompts
 from guard.substitute.sites import cross_attention_sites
 
 __all__ = ["SdAdapter", "UNetAdapter"]
 
 
-class UNetAdapter:
+class UNetAdapter(PipelineAdapter):
     """A pipeline with a `unet`. What starts from a picture may have no size of its own to ask for."""
 
-    def denoiser(self, pipe: Any) -> Any:
-        return pipe.unet
+    edit = CrossText
+    denoiser_component = "unet"
 
     def sites(self, pipe: Any) -> list[tuple[str, nn.Module]]:
         return [*cross_attention_sites(pipe.unet)]
-
-    def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
-        refuse_unread_text(call)
-        return text
 
     def check_size(self, pipe: Any, width: int | None, height: int | None) -> None:
         unit = self._unit(pipe)
@@ -59,6 +56,16 @@ class SdAdapter(UNetAdapter):
 
     text_arguments: tuple[str, ...] = ("prompt",)
     embedding_arguments: tuple[str, ...] = ("prompt_embeds",)
+    declared_arguments = ("prompt_embeds",)
+
+    @torch.no_grad()
+    def encode_declared(
+        self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Sequence[str]]
+    ) -> dict[str, torch.Tensor]:
+        """What `prompt_embeds` would be for the text that is declared beside them."""
+        device = pipe._execution_device
+        states, _ = self._encode(pipe, call, texts["prompt"], device, guided=False)
+        return {"prompt_embeds": states}
 
     @encoded_once
     def substituted(
@@ -79,13 +86,16 @@ class SdAdapter(UNetAdapter):
         guided = negative is None and bool(call.get("negative_prompt")) and self._guided(pipe, call)
         device = pipe._execution_device  # diffusers walks all modules for it: once a call
         own, encoded = self._encode(pipe, call, call["prompt"], device, guided)
+        if (given := call.get("prompt_embeds")) is not None:  # checked: of the declared text
+            own = given.to(own)
         donor, _ = self._encode(pipe, call, donors["prompt"], device, guided=False)
         return CrossText(
             pipe.unet,
             manifest.sites,
-            [FlaggedPrompt(own[row], donor[row]) for row in rows],
+            flagged_prompts(own, donor, rows),
             unconditional=negative if negative is not None else encoded,
             start_step=first_step(pipe, call, manifest),
+            pictures=pictures_each(pipe, call),
         )
 
     @torch.no_grad()
@@ -98,12 +108,15 @@ class SdAdapter(UNetAdapter):
         guided: bool,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Text (rows, tokens, width), and with `guided` the negative prompts' text."""
+        # The pipeline wants both to be strings or both to be lists.
+        unwanted = call.get("negative_prompt")
+        unwanted = [unwanted] * len(texts) if isinstance(unwanted, str) else unwanted
         states, negative = pipe.encode_prompt(
             [*texts],
             device=device,
             num_images_per_prompt=1,
             do_classifier_free_guidance=guided,
-            negative_prompt=call.get("negative_prompt"),
+            negative_prompt=unwanted,
             lora_scale=(call.get("cross_attention_kwargs") or {}).get("scale"),
             clip_skip=call.get("clip_skip"),
         )

@@ -6,36 +6,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
-from guard.generate.arguments import argument, first_step
+from guard.generate.arguments import argument, first_step, pictures_each
 from guard.generate.encoded import encoded_once
 from guard.generate.sides import MAX_SIDE, check_side
+from guard.generate.transformer import TransformerAdapter
 from guard.substitute.manifest import Manifest
-from guard.substitute.rows import FlaggedPrompt
+from guard.substitute.rows import flagged_prompts
 from guard.substitute.shadow import ShadowText
-from guard.substitute.sites import joint_attention_sites
 
 __all__ = ["Sd3Adapter"]
 
 
-class Sd3Adapter:
+class Sd3Adapter(TransformerAdapter):
     """`StableDiffusion3Pipeline` and its image-to-image, inpainting and ControlNet variants.
 
     Joint attention, edited by the shadow text stream. Two CLIPs and T5 read the three prompts.
     """
 
+    edit = ShadowText
     text_arguments = ("prompt", "prompt_2", "prompt_3")
     embedding_arguments = ("prompt_embeds", "pooled_prompt_embeds")
-
-    def denoiser(self, pipe: Any) -> Any:
-        return pipe.transformer
-
-    def sites(self, pipe: Any) -> list[tuple[str, nn.Module]]:
-        return [*joint_attention_sites(pipe.transformer)]
-
-    def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
-        return text
 
     def check_size(self, pipe: Any, width: int | None, height: int | None) -> None:
         config = pipe.transformer.config
@@ -55,13 +46,13 @@ class Sd3Adapter:
     ) -> ShadowText:
         own, _ = self._encode(pipe, call, {k: call.get(k) for k in self.text_arguments})
         donor, pooled = self._encode(pipe, call, {k: donors.get(k) for k in self.text_arguments})
-        swap = manifest.swap_pooled
         return ShadowText(
             pipe.transformer,
             manifest.sites,
-            [FlaggedPrompt(own[row], donor[row], pooled[row] if swap else None) for row in rows],
+            flagged_prompts(own, donor, rows, pooled=pooled if manifest.swap_pooled else None),
             unconditional=self._unconditional(pipe, call, len(own)),
             start_step=first_step(pipe, call, manifest),
+            pictures=pictures_each(pipe, call),
         )
 
     @staticmethod

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from guard.generate.arguments import first_step
+from guard.generate.arguments import first_step, pictures_each
 from guard.generate.encoded import encoded_once
 from guard.generate.sd import UNetAdapter
 from guard.substitute.cross import CrossText
 from guard.substitute.manifest import Manifest
-from guard.substitute.rows import FlaggedPrompt
+from guard.substitute.rows import flagged_prompts
 
 __all__ = ["SdxlAdapter"]
 
@@ -26,6 +26,16 @@ class SdxlAdapter(UNetAdapter):
 
     text_arguments = ("prompt", "prompt_2")
     embedding_arguments = ("prompt_embeds", "pooled_prompt_embeds")
+    declared_arguments = ("prompt_embeds", "pooled_prompt_embeds")
+
+    @torch.no_grad()
+    def encode_declared(
+        self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Sequence[str]]
+    ) -> dict[str, torch.Tensor]:
+        """What the two arguments would be for the text that is declared beside them."""
+        device = pipe._execution_device
+        states, pooled, _ = self._encode(pipe, call, texts, device, guided=False)
+        return {"prompt_embeds": states, "pooled_prompt_embeds": pooled}
 
     @encoded_once
     def substituted(
@@ -42,14 +52,16 @@ class SdxlAdapter(UNetAdapter):
         guided = negative is None and named and self._guided(pipe, call)
         device = pipe._execution_device  # diffusers walks all modules for it: once a call
         own, _, encoded = self._encode(pipe, call, call, device, guided)
+        if (given := call.get("prompt_embeds")) is not None:  # checked: of the declared text
+            own = given.to(own)
         donor, pooled, _ = self._encode(pipe, call, donors, device, guided=False)
-        swap = manifest.swap_pooled
         return CrossText(
             pipe.unet,
             manifest.sites,
-            [FlaggedPrompt(own[row], donor[row], pooled[row] if swap else None) for row in rows],
+            flagged_prompts(own, donor, rows, pooled=pooled if manifest.swap_pooled else None),
             unconditional=negative if negative is not None else encoded,
             start_step=first_step(pipe, call, manifest),
+            pictures=pictures_each(pipe, call),
         )
 
     @torch.no_grad()

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
+from guard.generate.base import PipelineAdapter
 from guard.generate.sides import MAX_SIDE, check_side
 from guard.substitute.sites import attention_sites
 
 __all__ = ["TransformerAdapter"]
 
 
-class TransformerAdapter:
-    """The prompt is read as it was written, and latents are packed two by two."""
+class TransformerAdapter(PipelineAdapter):
+    """Latents are packed two by two, unless a family says otherwise."""
 
-    def denoiser(self, pipe: Any) -> Any:
-        return pipe.transformer
+    denoiser_component = "transformer"
 
     def sites(self, pipe: Any) -> list[tuple[str, nn.Module]]:
         return attention_sites(pipe.transformer)
-
-    def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
-        return text
 
     def check_size(self, pipe: Any, width: int | None, height: int | None) -> None:
         unit = self._unit(pipe)

@@ -9,7 +9,7 @@ padding of captions; a flagged row reads with its donor's mask.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,7 +18,7 @@ from diffusers import PixArtTransformer2DModel, SanaTransformer2DModel
 from torch import nn
 
 from guard.errors import SubstitutionError
-from guard.substitute.edit import Substitution, refuse_hooked
+from guard.substitute.edit import Substitution, refuse_hooked, refuse_missing_sites
 from guard.substitute.sites import caption_sites
 
 __all__ = ["CaptionText"]
@@ -38,20 +38,17 @@ class CaptionText(Substitution):
     _texts: torch.Tensor | None = None
     _seen: torch.Tensor | None = None
 
-    def _refuse_unsupported(self) -> None:
-        if not isinstance(self._denoiser, (PixArtTransformer2DModel, SanaTransformer2DModel)):
+    @classmethod
+    def refuse_unsupported(cls, denoiser: nn.Module, sites: Sequence[int]) -> None:
+        if not isinstance(denoiser, (PixArtTransformer2DModel, SanaTransformer2DModel)):
             raise SubstitutionError(
-                f"{type(self._denoiser).__name__} is not a plain PixArtTransformer2DModel or "
+                f"{type(denoiser).__name__} is not a plain PixArtTransformer2DModel or "
                 f"SanaTransformer2DModel (wrapped?)"
             )
-        known = caption_sites(self._denoiser)
-        missing = sorted(s for s in self._sites if not 0 <= s < len(known))
-        if missing:
-            raise SubstitutionError(
-                f"sites {missing} do not exist: the model has sites 0 to {len(known) - 1}"
-            )
-        refuse_hooked(self._denoiser)
-        for number in sorted(self._sites):
+        known = caption_sites(denoiser)
+        refuse_missing_sites(sites, len(known))
+        refuse_hooked(denoiser)
+        for number in sites:
             name, attn = known[number]
             if attn.fused_projections:
                 raise SubstitutionError(f"{name} has fused projections: unfuse_qkv_projections()")
@@ -72,6 +69,8 @@ class CaptionText(Substitution):
     def _before_call(
         self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
+        if self._is_foreign():
+            return
         names = inspect.signature(self._denoiser.forward).parameters
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         texts = given["encoder_hidden_states"]
@@ -82,7 +81,7 @@ class CaptionText(Substitution):
 
     def _before_site(self, number: int) -> Callable[..., Any]:
         def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            match = self._match
+            match = self.match
             if match is None:
                 return None
             self._fired.append(number)

@@ -8,7 +8,7 @@ embeddings) stays the prompt's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -17,7 +17,7 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 
 from guard.errors import SubstitutionError
-from guard.substitute.edit import Substitution, refuse_hooked
+from guard.substitute.edit import Substitution, refuse_hooked, refuse_missing_sites
 from guard.substitute.sites import cross_attention_sites
 
 __all__ = ["CrossText"]
@@ -39,22 +39,19 @@ class CrossText(Substitution):
     _seen: torch.Tensor | None = None
     _bias: torch.Tensor | None = None
 
-    def _refuse_unsupported(self) -> None:
-        if not isinstance(self._denoiser, UNet2DConditionModel):
+    @classmethod
+    def refuse_unsupported(cls, denoiser: nn.Module, sites: Sequence[int]) -> None:
+        if not isinstance(denoiser, UNet2DConditionModel):
             raise SubstitutionError(
-                f"{type(self._denoiser).__name__} is not a plain UNet2DConditionModel (wrapped?)"
+                f"{type(denoiser).__name__} is not a plain UNet2DConditionModel (wrapped?)"
             )
-        known = cross_attention_sites(self._denoiser)
-        missing = sorted(s for s in self._sites if not 0 <= s < len(known))
-        if missing:
-            raise SubstitutionError(
-                f"sites {missing} do not exist: the model has sites 0 to {len(known) - 1}"
-            )
-        refuse_hooked(self._denoiser)
-        kind = self._denoiser.config.encoder_hid_dim_type
+        known = cross_attention_sites(denoiser)
+        refuse_missing_sites(sites, len(known))
+        refuse_hooked(denoiser)
+        kind = denoiser.config.encoder_hid_dim_type
         if kind not in (None, "text_proj", "ip_image_proj"):
             raise SubstitutionError(f"text is projected together with pictures ({kind})")
-        for number in sorted(self._sites):
+        for number in sites:
             name, attn = known[number]
             if attn.fused_projections:
                 raise SubstitutionError(f"{name} has fused projections: unfuse_qkv_projections()")
@@ -79,6 +76,8 @@ class CrossText(Substitution):
     def _before_call(
         self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        if self._is_foreign():
+            return None
         given = dict(zip(("sample", "timestep", "encoder_hidden_states"), args, strict=False))
         given |= kwargs
         match = self._begin_call(given["encoder_hidden_states"], given["timestep"])
@@ -105,7 +104,7 @@ class CrossText(Substitution):
 
     def _before_site(self, number: int) -> Callable[..., Any]:
         def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            match, seen = self._match, self._seen
+            match, seen = self.match, self._seen
             if match is None or seen is None:
                 return None
             self._fired.append(number)

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakSet
 
 import torch
 from torch import nn
 
 from guard.errors import SubstitutionError
 from guard.substitute.compiled import plain, set_compiled_aside
-from guard.substitute.rows import FlaggedPrompt, RowMatch, match_rows, refuse_ambiguous
+from guard.substitute.lease import lock_of
+from guard.substitute.rows import (
+    FlaggedPrompt,
+    RowMatch,
+    match_rows,
+    merge_alike,
+    refuse_ambiguous,
+)
 
-__all__ = ["Substitution", "refuse_hooked"]
+__all__ = ["Substitution", "refuse_hooked", "refuse_missing_sites"]
 
 _HARMLESS_HOOKS = frozenset({"group_offloading", "layerwise_casting", "peft_autocast_disable"})
 """Diffusers hooks that move or cast weights; every other one (caches, layer skips) is refused."""
+
+_edited: WeakSet[nn.Module] = WeakSet()
+"""The denoisers in which an edit is going on; looked at and changed under their locks."""
 
 
 class Substitution:
@@ -25,12 +37,18 @@ class Substitution:
 
     `sites` are numbers in the order in which `denoiser` runs its sites. The first `start_step`
     denoising steps run unedited (a step is a new value of `timestep`). `unconditional` are the
-    negative prompts' embeddings (N, T, D), which must differ from every flagged prompt's.
+    negative prompts' embeddings (N, T, D), which must differ from every flagged prompt's. `pictures` is
+    how many rows each prompt has in a batch; with None, one or more.
 
     Entering raises SubstitutionError, with the model untouched, where an edit could not be trusted.
-    Within, a denoiser call raises it when a site did not fire exactly once, or when a step ended
-    without any flagged row in it; what of the denoiser was compiled runs uncompiled. Leaving restores
-    the model, also after an exception. Not thread-safe.
+    Within, a denoiser call raises it when a site did not fire exactly once, when rows of some
+    flagged prompts are in the batch and those of others are not, or when a step ended
+    without them; what of the denoiser was compiled runs uncompiled. Leaving restores
+    the model, also after an exception.
+
+    The block belongs to the thread that entered it. A denoiser holds one edit at a time: other
+    threads wait for the end of it, those that enter an edit of their own and those that merely
+    call the denoiser (one that was inside of it before goes on unedited).
     """
 
     def __init__(
@@ -41,27 +59,31 @@ class Substitution:
         *,
         unconditional: torch.Tensor | None = None,
         start_step: int = 0,
+        pictures: int | None = None,
     ) -> None:
         if not flagged or not sites:
             raise SubstitutionError("nothing to substitute: no flagged prompt or no site was given")
         refuse_ambiguous(flagged, unconditional)
         self._given, self._denoiser = denoiser, plain(denoiser)
         self._sites = frozenset(sites)
-        self._flagged = tuple(flagged)
+        merged = merge_alike(flagged)
+        self._flagged = tuple(prompt for prompt, _ in merged)
+        self._rows = tuple(count * pictures if pictures else None for _, count in merged)
         self._start_step = start_step
         self._undo = ExitStack()
         self._encoding: Callable[[], AbstractContextManager[object]] = nullcontext
         self._encoded = ExitStack()
+        self._owner: int | None = None
         self._step = -1
         self._step_time: float | None = None
         self._step_matched = True
-        self._match: RowMatch | None = None
+        self._found: RowMatch | None = None
         self._expected: frozenset[int] = self._sites
         self._fired: list[int] = []
 
     @property
     def flagged(self) -> tuple[FlaggedPrompt, ...]:
-        """The prompts whose rows are edited."""
+        """The prompts whose rows are edited; those that read alike are one."""
         return self._flagged
 
     @property
@@ -69,13 +91,28 @@ class Substitution:
         """How many denoising steps run unedited."""
         return self._start_step
 
+    @property
+    def match(self) -> RowMatch | None:
+        """The flagged rows of the running denoiser call; None where nothing is to be edited in it.
+
+        None as well in any other thread than the edit's own: a call that was going on there when
+        the edit began is not part of it.
+        """
+        return self._found if threading.get_ident() == self._owner else None
+
     def while_encoding(self, context: Callable[[], AbstractContextManager[object]]) -> None:
         """Enter `context()` with the block, and leave it at the first denoiser call."""
         self._encoding = context
 
     def __enter__(self) -> Self:
-        self._refuse_unsupported()
         with ExitStack() as undo:
+            undo.enter_context(lock_of(self._denoiser))
+            if self._denoiser in _edited:
+                raise SubstitutionError("this denoiser is being edited already: one edit at a time")
+            self.refuse_unsupported(self._denoiser, sorted(self._sites))
+            _edited.add(self._denoiser)
+            undo.callback(_edited.discard, self._denoiser)
+            self._owner = threading.get_ident()
             set_compiled_aside(self._given, undo)
             self._install(undo)
             self._encoded.enter_context(self._encoding())
@@ -90,6 +127,7 @@ class Substitution:
     ) -> None:
         self._encoded.close()
         self._undo.close()
+        self._owner = None
         self._forget()
         if kind is None:
             self._close_step()
@@ -98,8 +136,9 @@ class Substitution:
                     "the denoiser never reached the step at which the sites start"
                 )
 
-    def _refuse_unsupported(self) -> None:
-        """Raise SubstitutionError where an edit of the denoiser could be skipped."""
+    @classmethod
+    def refuse_unsupported(cls, denoiser: nn.Module, sites: Sequence[int]) -> None:
+        """Raise SubstitutionError where an edit of `denoiser` at `sites` could be skipped or go wrong."""
         raise NotImplementedError
 
     def _install(self, undo: ExitStack) -> None:
@@ -108,13 +147,24 @@ class Substitution:
 
     def _forget(self) -> None:
         """Hold no tensor of a finished call."""
-        self._match = None
+        self._found = None
 
     def _time(self, timestep: Any) -> float:
         return float(torch.as_tensor(timestep).flatten()[0])
 
     def _find(self, text: torch.Tensor) -> RowMatch | None:
         return match_rows(text, self._flagged)
+
+    def _is_foreign(self) -> bool:
+        """Whether a denoiser call comes from another thread; by then the edit is over.
+
+        Such a call waits for the edit's end. Its hooks at the sites are gone by then, and where
+        another edit has begun since, they pass over a thread that is not theirs.
+        """
+        if threading.get_ident() == self._owner:
+            return False
+        with lock_of(self._denoiser):
+            return True
 
     def _begin_call(
         self, text: torch.Tensor, timestep: Any, skipped: Collection[int] = ()
@@ -126,15 +176,29 @@ class Substitution:
             self._close_step()
             self._step, self._step_time, self._step_matched = self._step + 1, time, False
         match = self._find(text)
-        self._step_matched |= match is not None
-        self._match = match if self._step >= self._start_step else None
+        if match is not None:
+            self._refuse_partial(match)
+            self._step_matched = True
+        self._found = match if self._step >= self._start_step else None
         self._fired = []
         self._expected = self._sites - set(skipped)
-        return self._match
+        return self._found
+
+    def _refuse_partial(self, match: RowMatch) -> None:
+        """Raise SubstitutionError unless each flagged prompt has the rows that it should have."""
+        for number, expected in enumerate(self._rows):
+            found = match.prompts.count(number)
+            if found != expected if expected else not found:
+                raise SubstitutionError(
+                    f"{found} rows of a denoising step carried a flagged prompt that should have "
+                    f"{expected or 'some'}: were its text embeddings changed on the way?"
+                )
 
     def _end_call(self, _module: nn.Module, _args: Any, _output: Any) -> None:
         """A forward hook on the denoiser."""
-        if self._match is not None and sorted(self._fired) != sorted(self._expected):
+        if threading.get_ident() != self._owner:
+            return
+        if self._found is not None and sorted(self._fired) != sorted(self._expected):
             raise SubstitutionError(
                 f"sites {sorted(self._expected)} should each have fired once, but {self._fired} did"
             )
@@ -156,3 +220,12 @@ def refuse_hooked(denoiser: nn.Module) -> None:
             raise SubstitutionError(
                 f"{name or 'the denoiser'} has the hook {foreign[0]!r}, which may skip sites: remove it"
             )
+
+
+def refuse_missing_sites(sites: Sequence[int], count: int) -> None:
+    """Raise SubstitutionError for sites that a model with `count` of them does not have."""
+    missing = sorted(s for s in sites if not 0 <= s < count)
+    if missing:
+        raise SubstitutionError(
+            f"sites {missing} do not exist: the model has sites 0 to {count - 1}"
+        )

@@ -46,8 +46,9 @@ class FluxShadow(JointShadow):
     _model = FluxTransformer2DModel
     _processor = FluxAttnProcessor
 
-    def _attentions(self) -> list[tuple[str, Any]]:
-        return flux_sites(self._transformer)
+    @staticmethod
+    def _attentions(transformer: Any) -> list[tuple[str, Any]]:
+        return flux_sites(transformer)
 
     def _new_processor(self, index: int, block: Any, original: Any) -> ShadowProcessor:
         double = index < len(self._transformer.transformer_blocks)

@@ -24,7 +24,7 @@ from diffusers.models.attention_dispatch import dispatch_attention_fn
 from torch import nn
 
 from guard.errors import SubstitutionError
-from guard.substitute.edit import Substitution, refuse_hooked
+from guard.substitute.edit import Substitution, refuse_hooked, refuse_missing_sites
 from guard.substitute.rows import FlaggedPrompt, RowMatch
 
 __all__ = [
@@ -80,9 +80,15 @@ class JointShadow(Substitution):
         *,
         unconditional: torch.Tensor | None = None,
         start_step: int = 0,
+        pictures: int | None = None,
     ) -> None:
         super().__init__(
-            transformer, sites, flagged, unconditional=unconditional, start_step=start_step
+            transformer,
+            sites,
+            flagged,
+            unconditional=unconditional,
+            start_step=start_step,
+            pictures=pictures,
         )
         self._transformer: Any = self._denoiser
         self._last = max(sites)
@@ -92,7 +98,8 @@ class JointShadow(Substitution):
         self._temb: torch.Tensor | None = None
         self._visible: torch.Tensor | None = None
 
-    def _attentions(self) -> list[tuple[str, Any]]:
+    @staticmethod
+    def _attentions(transformer: Any) -> list[tuple[str, Any]]:
         """Name and module of every site."""
         raise NotImplementedError
 
@@ -105,16 +112,11 @@ class JointShadow(Substitution):
         raise NotImplementedError
 
     @property
-    def match(self) -> RowMatch | None:
-        """The flagged rows of the running denoiser call; None where nothing is to be edited."""
-        return self._match
-
-    @property
     def text(self) -> torch.Tensor:
         """The shadow text stream (R, tokens, width) between two blocks; settable."""
         if self._text is None:
-            assert self._match is not None
-            self._text = self._embed(self._match)
+            assert self._found is not None
+            self._text = self._embed(self._found)
         return self._text
 
     @text.setter
@@ -143,7 +145,7 @@ class JointShadow(Substitution):
         (B, 1, 1, keys). Returns its output in the shape of `joint.q`, and the shadow's in the shape
         of `shadow.q`, None after the last site.
         """
-        match = self._match
+        match = self.match
         assert match is not None
         rows, others, dim = match.rows, match.others, self._token_dim
         self._passed.append(index)
@@ -166,45 +168,42 @@ class JointShadow(Substitution):
             visible = torch.cat(order, dim=1)[:, None, None]
         if index in self._sites:
             self._fired.append(index)
-            out = torch.empty_like(joint.q)
-            if len(others):
-                rest = joint[others]
-                out[others] = attention(rest.q, rest.k, rest.v, _rows(mask, others))
             own = joint[rows]
             text_q, picture_q = split(own.q)
-            out[rows] = join(
+            edited = join(
                 attention(text_q, own.k, own.v, _rows(mask, rows)),
                 attention(picture_q, seen_k, seen_v, visible),
             )
+            # Not the queries' dtype: under autocast attention may give another.
+            out = torch.empty_like(joint.q, dtype=edited.dtype)
+            out[rows] = edited
+            if len(others):
+                rest = joint[others]
+                out[others] = attention(rest.q, rest.k, rest.v, _rows(mask, others))
         else:
             out = attention(joint.q, joint.k, joint.v, mask)
         if index == self._last:
             return out, None
         return out, attention(shadow.q, seen_k, seen_v, visible)
 
-    def _refuse_unsupported(self) -> None:
-        family = self._model.__name__
-        if not isinstance(self._transformer, self._model):
-            raise SubstitutionError(
-                f"{type(self._transformer).__name__} is not a plain {family} (wrapped?)"
-            )
-        known = self._attentions()
-        missing = sorted(s for s in self._sites if not 0 <= s < len(known))
-        if missing:
-            raise SubstitutionError(
-                f"sites {missing} do not exist: the model has sites 0 to {len(known) - 1}"
-            )
-        refuse_hooked(self._transformer)
-        for name, attn in known[: self._last + 1]:
+    @classmethod
+    def refuse_unsupported(cls, denoiser: nn.Module, sites: Sequence[int]) -> None:
+        family = cls._model.__name__
+        if not isinstance(denoiser, cls._model):
+            raise SubstitutionError(f"{type(denoiser).__name__} is not a plain {family} (wrapped?)")
+        known = cls._attentions(denoiser)
+        refuse_missing_sites(sites, len(known))
+        refuse_hooked(denoiser)
+        for name, attn in known[: max(sites) + 1]:
             if attn.fused_projections:
                 raise SubstitutionError(
                     f"{name} has fused QKV projections: unfuse_qkv_projections()"
                 )
             found = type(attn.processor)
-            if found is not self._processor:
+            if found is not cls._processor:
                 ip = ": IP-Adapters are not supported here" if "IPAdapter" in found.__name__ else ""
                 raise SubstitutionError(
-                    f"{name} runs {found.__name__}, not {self._processor.__name__}{ip}"
+                    f"{name} runs {found.__name__}, not {cls._processor.__name__}{ip}"
                 )
             if getattr(attn.processor, "_parallel_config", None) is not None:
                 raise SubstitutionError(f"{name} runs in context parallelism: disable it")
@@ -213,7 +212,7 @@ class JointShadow(Substitution):
         model = self._transformer
         undo.callback(model.register_forward_pre_hook(self._before_call, with_kwargs=True).remove)
         undo.callback(model.time_text_embed.register_forward_hook(self._note_time).remove)
-        for index, (name, attn) in enumerate(self._attentions()[: self._last + 1]):
+        for index, (name, attn) in enumerate(self._attentions(model)[: self._last + 1]):
             original = attn.processor
             undo.callback(setattr, attn, "processor", original)
             block = model.get_submodule(name.rpartition(".")[0])
@@ -231,6 +230,8 @@ class JointShadow(Substitution):
     def _before_call(
         self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        if self._is_foreign():
+            return None
         if args:
             raise SubstitutionError("the denoiser must be called with keyword arguments")
         self._passed, self._skipped = [], frozenset(self._skips(kwargs))
@@ -242,11 +243,11 @@ class JointShadow(Substitution):
         return args, {**kwargs, "pooled_projections": pooled}
 
     def _note_time(self, _module: nn.Module, _args: Any, output: torch.Tensor) -> None:
-        if self._match is not None:
-            self._temb = output[self._match.rows]
+        if (match := self.match) is not None:
+            self._temb = output[match.rows]
 
     def _end_call(self, module: nn.Module, args: Any, output: Any) -> None:
-        edited = self._match is not None
+        edited = self.match is not None
         super()._end_call(module, args, output)
         expected = [n for n in range(self._last + 1) if n not in self._skipped]
         if edited and self._passed != expected:

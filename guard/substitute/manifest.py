@@ -20,6 +20,7 @@ __all__ = [
     "FILE_NAME",
     "NUMBERING",
     "Manifest",
+    "choose_manifest",
     "digest_config",
     "digest_weights",
     "find_manifest",
@@ -72,6 +73,11 @@ class Manifest:
             raise ValueError(
                 f"start_step {self.start_step} of {self.of_steps} steps is none of them"
             )
+
+    @property
+    def reached(self) -> bool:
+        """Whether the sites did what they were measured for; False where none did and these came closest."""
+        return bool(self.evidence.get("reached", True))
 
     def first_step(self, steps: int) -> int:
         """How many of a request's `steps` run before the sites start.
@@ -163,6 +169,34 @@ def shipped_manifests() -> list[Path]:
     """The manifests in the package."""
     folder = Path(str(resources.files("guard.substitute") / "manifests"))
     return sorted(folder.glob("*.yaml"))
+
+
+def choose_manifest(
+    denoiser: Any,
+    folder: Path | None,
+    *,
+    given: Manifest | None = None,
+    fallback: bool = False,
+    unreached: bool = False,
+) -> Manifest | None:
+    """The manifest to draw by: `given`, or what `find_manifest` finds; None for whole-prompt swap.
+
+    Raises as `find_manifest` does, but for UnsupportedModel with `fallback`; and ManifestError for
+    one whose measurement missed its goal (`reached: false`), unless `unreached` takes it.
+    """
+    try:
+        manifest = find_manifest(denoiser, folder) if given is None else given
+    except UnsupportedModel:
+        if not fallback:
+            raise
+        return None
+    if not (manifest.reached or unreached):
+        raise ManifestError(
+            f"the manifest {manifest.name!r} says `reached: false`: no set of sites kept the word out "
+            f"as well as a swap of the whole prompt does, so it may stay in the picture. Measure "
+            f"again with more pictures (docs/LOCALIZE.md), or take it with unreached=True"
+        )
+    return manifest
 
 
 def find_manifest(denoiser: Any, folder: Path | None) -> Manifest:

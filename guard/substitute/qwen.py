@@ -57,8 +57,9 @@ class QwenShadow(JointShadow):
         assert self._rotary is not None
         return self._rotary
 
-    def _attentions(self) -> list[tuple[str, Any]]:
-        return qwen_sites(self._transformer)
+    @staticmethod
+    def _attentions(transformer: Any) -> list[tuple[str, Any]]:
+        return qwen_sites(transformer)
 
     def _new_processor(self, index: int, block: Any, original: Any) -> ShadowProcessor:
         return _QwenProcessor(self, index, block, original)
@@ -67,6 +68,8 @@ class QwenShadow(JointShadow):
         return match_rows(pad_text(text, len(self._flagged[0].embeds)), self._flagged)
 
     def _before_call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self._is_foreign():
+            return None
         self._shapes = kwargs.get("img_shapes")
         return super()._before_call(module, args, kwargs)
 

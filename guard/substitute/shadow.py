@@ -30,8 +30,9 @@ class ShadowText(JointShadow):
     _token_dim = 2
     _text_first = False
 
-    def _attentions(self) -> list[tuple[str, Any]]:
-        return [*joint_attention_sites(self._transformer)]
+    @staticmethod
+    def _attentions(transformer: Any) -> list[tuple[str, Any]]:
+        return [*joint_attention_sites(transformer)]
 
     def _new_processor(self, index: int, block: Any, original: Any) -> ShadowProcessor:
         return _Sd3Processor(self, index, block, original)

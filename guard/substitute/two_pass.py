@@ -17,8 +17,9 @@ import torch
 from torch import nn
 
 from guard.errors import SubstitutionError
-from guard.substitute.edit import Substitution, refuse_hooked
+from guard.substitute.edit import Substitution, refuse_hooked, refuse_missing_sites
 from guard.substitute.rows import FlaggedPrompt
+from guard.substitute.sites import attention_sites
 
 __all__ = ["PatchText", "RecordText", "TextCache"]
 
@@ -42,9 +43,13 @@ class _AtTextLayers(Substitution):
         self._modules, self._cache = dict(sites), cache
         self._call = -1
 
-    def _refuse_unsupported(self) -> None:
-        refuse_hooked(self._denoiser)
-        for number, attn in self._modules.items():
+    @classmethod
+    def refuse_unsupported(cls, denoiser: nn.Module, sites: Sequence[int]) -> None:
+        refuse_hooked(denoiser)
+        known = [attn for _, attn in attention_sites(denoiser)]
+        refuse_missing_sites(sites, len(known))
+        for number in sites:
+            attn = known[number]
             if getattr(attn, "fused_projections", False):
                 raise SubstitutionError(
                     f"site {number} has fused projections: unfuse_qkv_projections()"
@@ -65,6 +70,8 @@ class _AtTextLayers(Substitution):
         undo.callback(self._denoiser.register_forward_hook(self._end_call).remove)
 
     def _before_call(self, _module: nn.Module, args: tuple[Any, ...], given: Any) -> None:
+        if self._is_foreign():
+            return
         call = dict(zip(("sample", "timestep", "encoder_hidden_states"), args, strict=False))
         call |= given
         # Not the step: schedulers of second order call the denoiser twice at one timestep.
@@ -73,11 +80,11 @@ class _AtTextLayers(Substitution):
 
     def _at_layer(self, number: int, name: str, layer: nn.Module) -> Callable[..., Any]:
         def hook(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor | None:
-            if self._match is None:
+            if (match := self.match) is None:
                 return None
             if name == "value":  # the second of the two
                 self._fired.append(number)
-            return self._handle((self._call, number, name), output, self._match.rows)
+            return self._handle((self._call, number, name), output, match.rows)
 
         return hook
 

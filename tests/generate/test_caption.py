@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.errors import InvalidInput, SubstitutionError, UnsupportedModel
 from guard.generate.adapter import adapter_for
 from guard.generate.watch import Watch
 from guard.guard import Guard
 from guard.timing import Stages
 from guard.types import Action
-from guard.wrap import GuardedPipeline
 from tests.generate.calls import (
     DONORS,
     HARMLESS,

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch._dynamo.backends.debugging import aot_eager
 
+from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.errors import Cancelled
 from guard.generate.adapter import adapter_for
 from guard.guard import Guard
 from guard.types import Rung
-from guard.wrap import GuardedPipeline
 from tests.generate.calls import DONORS, HARMLESS, TOXIC, call, draw, manifest, plain, snapshot
 from tests.generate.pipelines import parts_of, pipeline
 

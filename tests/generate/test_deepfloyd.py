@@ -11,6 +11,7 @@ import torch
 from diffusers import DDPMScheduler, IFPipeline, UNet2DConditionModel
 from transformers import T5Config, T5EncoderModel
 
+from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.errors import Cancelled, InvalidInput, SubstitutionError
 from guard.generate.adapter import adapter_for
 from guard.guard import Guard
@@ -18,7 +19,6 @@ from guard.reference.tokenizers import t5_tokenizer
 from guard.substitute.manifest import Manifest
 from guard.timing import Stages
 from guard.types import Action, Rung
-from guard.wrap import GuardedPipeline
 
 TOXIC = 'a red sign that says "IDIOT" on a blue background with a yellow star'
 HARMLESS = 'a cyan sign that says "WELCOME" on a brown background with a pink circle'

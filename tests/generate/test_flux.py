@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.errors import InvalidInput, SubstitutionError
 from guard.generate.arguments import first_step
 from guard.generate.flux import FluxAdapter
 from guard.guard import Guard
 from guard.types import Action
-from guard.wrap import GuardedPipeline
 from tests.generate.calls import (
     DONORS,
     HARMLESS,

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.errors import InvalidInput, SubstitutionError
 from guard.generate.qwen import QwenAdapter
 from guard.guard import Guard
 from guard.types import Action
-from guard.wrap import GuardedPipeline
 from tests.generate.calls import (
     DONORS,
     HARMLESS,

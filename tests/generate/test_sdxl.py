@@ -9,6 +9,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
+from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.errors import InvalidInput
 from guard.generate.load import model_folder
 from guard.guard import Guard
@@ -17,7 +18,6 @@ from guard.reference.spelling_clip import new_spelling_clip, spelling_clip_token
 from guard.substitute.manifest import Manifest
 from guard.substitute.sites import cross_attention_sites
 from guard.types import Action
-from guard.wrap import GuardedPipeline
 
 TOXIC = 'a red sign that says "IDIOT" on a blue background with a yellow star'
 HARMLESS = 'a cyan sign that says "WELCOME" on a brown background with a pink circle'

@@ -1,0 +1,164 @@
+"""Pictures that come into a call and go out of it, as something that can be read by OCR.
+
+Pipelines take and give pictures in many forms; here each becomes PIL pictures. Text comes in with a
+picture as well as with a prompt: image to image at a low strength gives its own picture back. And a picture that is
+not one, of numbers that are none, is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from guard.errors import InvalidInput, VerificationError
+from guard.generate.arguments import argument
+from guard.generate.call_arguments import LATENTS, PICTURES
+
+__all__ = ["OUTPUT_TYPES", "drawn_pictures", "given_pictures"]
+
+OUTPUT_TYPES = ("pil", "np", "pt", "latent")
+"""The forms of pictures that verification can read."""
+_CHANNELS = (1, 3, 4)
+"""Of pictures: grey, colours, colours with transparency."""
+_MAY_BE_LATENTS = frozenset({"image", "control_image"})
+"""Arguments of pictures that pipelines take for latents by the number of their channels."""
+
+
+def given_pictures(pipe: Any, call: Mapping[str, Any]) -> Iterator[tuple[str, Image.Image]]:
+    """Argument and picture of everything that a pipeline call draws from, latents decoded.
+
+    Raises InvalidInput for what is no picture, without saying more of it than its form.
+    """
+    for name in sorted(PICTURES | LATENTS):
+        value = call.get(name)
+        if value is not None:
+            for picture in _pictures(pipe, call, name, value):
+                yield name, picture
+
+
+def drawn_pictures(pipe: Any, call: Mapping[str, Any], output: Any) -> list[Image.Image]:
+    """The pictures of a pipeline's output, in the order of its rows.
+
+    Raises VerificationError for numbers that are not finite.
+    """
+    images = output[0] if isinstance(output, tuple) else output.images
+    kind = call.get("output_type") or "pil"
+    if kind == "pil":
+        return list(images)
+    if kind == "latent":
+        images = _decoded(pipe, call, images)
+    elif isinstance(images, torch.Tensor):
+        images = images.detach().float().cpu()
+        if not hasattr(pipe, "vae"):  # what draws pixels hands them over as it has them: -1 to 1
+            images = images / 2 + 0.5
+        images = images.movedim(1, -1).numpy()
+    return [_picture(image) for image in np.asarray(images)]
+
+
+def _pictures(pipe: Any, call: Mapping[str, Any], name: str, value: Any) -> Iterator[Image.Image]:
+    if isinstance(value, Image.Image):
+        yield value
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _pictures(pipe, call, name, one)
+    elif isinstance(value, torch.Tensor | np.ndarray):
+        # A copy of arrays: PIL's cannot be written, and PyTorch warns of such.
+        array = value.detach() if isinstance(value, torch.Tensor) else torch.tensor(value)
+        if name in LATENTS or (name in _MAY_BE_LATENTS and _looks_like_latents(pipe, array)):
+            yield from map(_picture, _decoded(pipe, call, array))
+        if name not in LATENTS:
+            channels_last = isinstance(value, np.ndarray)
+            yield from (_scaled(one) for one in _planes(array.float().cpu(), channels_last))
+    else:
+        raise InvalidInput(name, f"a {type(value).__name__} is no picture that can be read")
+
+
+def _looks_like_latents(pipe: Any, array: torch.Tensor) -> bool:
+    """Whether a pipeline would take a picture (B, C, H, W) for latents, by its channels."""
+    config = getattr(getattr(pipe, "vae", None), "config", {})
+    channels = config.get("latent_channels") or config.get("z_dim")
+    return array.ndim == 4 and array.shape[1] == channels and array.shape[-1] not in _CHANNELS
+
+
+def _planes(array: torch.Tensor, channels_last: bool) -> Iterator[torch.Tensor]:
+    """Pictures (H, W) or (H, W, 3) of an array of any number of them."""
+    if array.ndim < 2:
+        return
+    channel = -1 if channels_last and array.shape[-1] in _CHANNELS else -3
+    if array.ndim == 2 or array.shape[channel] not in _CHANNELS:
+        # Depth maps and masks, and stacks of many control channels: each by itself.
+        yield from array.reshape(-1, *array.shape[-2:])
+        return
+    pictures = array.movedim(channel, -1)
+    for picture in pictures.reshape(-1, *pictures.shape[-3:]):
+        yield picture[..., :3] if picture.shape[-1] > 1 else picture[..., 0]
+
+
+def _scaled(picture: torch.Tensor) -> Image.Image:
+    """A picture whose scale its maker alone knows (0 to 1, -1 to 1, 0 to 255, depth), at full contrast."""
+    low, high = picture.min(), picture.max()
+    array = ((picture - low) / (high - low).clamp(min=1e-6)).numpy()
+    return _picture(array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=-1))
+
+
+def _picture(array: Any) -> Image.Image:
+    """Of (H, W, 3) in 0 to 1."""
+    array = np.asarray(array)
+    if not np.isfinite(array).all():
+        raise VerificationError("the picture holds numbers that are not finite: it cannot be read")
+    return Image.fromarray((array.clip(0, 1) * 255).round().astype(np.uint8))
+
+
+@torch.no_grad()
+def _decoded(pipe: Any, call: Mapping[str, Any], latents: torch.Tensor) -> Any:
+    """Pictures (N, H, W, 3) in 0 to 1 of latents, decoded as the pipelines of diffusers do at their end.
+
+    Raises InvalidInput where the pipeline has no autoencoder, or for latents of another form.
+    """
+    vae = getattr(pipe, "vae", None)
+    if vae is None:
+        raise InvalidInput("latents", f"{type(pipe).__name__} has none that could be decoded")
+    upcast = vae.dtype == torch.float16 and bool(vae.config.get("force_upcast"))
+    try:
+        if upcast:  # as the pipelines do: it overflows in float16
+            vae.to(torch.float32)
+        if latents.ndim == 3:
+            latents = pipe._unpack_latents(latents, *_size(pipe, call), pipe.vae_scale_factor)
+        latents = _unscaled(vae, latents.to(pipe._execution_device, vae.dtype))
+        pictures = vae.decode(latents, return_dict=False)[0]
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise InvalidInput(
+            "latents",
+            f"they are none that the model's autoencoder can decode ({type(error).__name__})",
+        ) from None
+    finally:
+        if upcast:
+            vae.to(torch.float16)
+    pictures = pictures[:, :, 0] if pictures.ndim == 5 else pictures
+    return (pictures.float() / 2 + 0.5).clamp(0, 1).movedim(1, -1).cpu().numpy()
+
+
+def _unscaled(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    """Latents as the autoencoder gave them, before they were scaled for the denoiser."""
+    config = vae.config
+    scale = config.get("scaling_factor") or 1.0
+    mean, std = config.get("latents_mean"), config.get("latents_std")
+    if mean is not None and std is not None:
+        shape = (1, -1, *[1] * (latents.ndim - 2))
+        return latents * latents.new_tensor(std).view(shape) / scale + latents.new_tensor(
+            mean
+        ).view(shape)
+    return latents / scale + (config.get("shift_factor") or 0.0)
+
+
+def _size(pipe: Any, call: Mapping[str, Any]) -> tuple[int, int]:
+    """Height and width in pixels that a pipeline call draws."""
+    usual = getattr(pipe, "default_sample_size", 0) * pipe.vae_scale_factor
+    return (
+        int(argument(pipe, call, "height") or usual),
+        int(argument(pipe, call, "width") or usual),
+    )

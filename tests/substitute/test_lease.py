@@ -1,0 +1,120 @@
+"""Locks belong to what is edited, and to nobody who edits it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from guard.errors import SubstitutionError
+from guard.substitute.lease import exclusive, lock_of
+
+
+def in_another_thread(call: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    return thread
+
+
+def free(part: Any) -> bool:
+    """Whether another thread could take the lock of `part` now."""
+    found: list[bool] = []
+
+    def look() -> None:
+        lock: Any = lock_of(part)
+        found.append(lock.acquire(blocking=False))
+        if found[0]:
+            lock.release()
+
+    in_another_thread(look).join()
+    return found[0]
+
+
+def test_one_part_has_one_lock() -> None:
+    """However often it is asked for, compiled or not."""
+    part = nn.Linear(2, 2)
+    assert lock_of(part) is lock_of(part)
+    assert lock_of(torch.compile(part)) is lock_of(part)
+    assert lock_of(part) is not lock_of(nn.Linear(2, 2))
+
+
+def test_what_is_held_is_held_against_other_threads_alone() -> None:
+    """All parts are taken and all are given back, also by an exception; names and numbers are passed over."""
+    parts = [nn.Linear(2, 2), nn.Linear(2, 2)]
+    with exclusive([*parts, None, "a name", 3, (1, 2), {}]):
+        assert not any(map(free, parts))
+        with lock_of(parts[0]):
+            pass
+    assert all(map(free, parts))
+
+    def fail() -> None:
+        with exclusive(parts):
+            raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        fail()
+    assert all(map(free, parts))
+
+
+def test_taken_in_any_order_two_threads_never_wait_for_each_other() -> None:
+    """Locks have one order of their own."""
+    parts = [nn.Linear(2, 2) for _ in range(4)]
+    done: list[int] = []
+
+    def work(order: list[nn.Linear]) -> None:
+        for _ in range(300):
+            with exclusive(order):
+                pass
+        done.append(1)
+
+    threads = [in_another_thread(lambda o=o: work(o)) for o in (parts, parts[::-1], parts[2:])]
+    for thread in threads:
+        thread.join(60)
+    assert len(done) == 3
+
+
+def test_a_thread_that_draws_cannot_draw_again_with_a_shared_part() -> None:
+    """As a callback would; afterwards it can."""
+    shared, other = nn.Linear(2, 2), nn.Linear(2, 2)
+    with exclusive([shared]):
+        with (
+            pytest.raises(SubstitutionError, match="drawing in this very thread"),
+            exclusive([other, shared]),
+        ):
+            pass
+        with exclusive([other]):
+            pass
+    with exclusive([shared, other]):
+        pass
+
+
+def test_a_lock_is_free_in_a_forked_child() -> None:
+    """The thread that held it is not there; the child answers, and does not hang."""
+    part = nn.Linear(2, 2)
+    held, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with exclusive([part]):
+            held.set()
+            go.wait(60)
+
+    thread = in_another_thread(hold)
+    assert held.wait(60)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        lock: Any = lock_of(part)
+        os.write(write, pickle.dumps(lock.acquire(blocking=False)))
+        os._exit(0)
+    os.waitpid(child, 0)
+    go.set()
+    thread.join(60)
+    assert pickle.loads(os.read(read, 100)) is True
+    os.close(read)
+    os.close(write)
