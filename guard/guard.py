@@ -20,7 +20,7 @@ from guard.policy.model import Policy
 from guard.substitute.manifest import Manifest, choose_manifest
 from guard.timing import Stages
 from guard.types import Action, Decision, Outcome, Request, Rung, Verification
-from guard.verify import Reader, default_reader
+from guard.verify import Reader, reader_for
 
 __all__ = ["Guard", "check_request", "wrap"]
 
@@ -58,7 +58,7 @@ def wrap(
         pipe,
         checker,
         manifest=chosen,
-        reader=default_reader() if checker.policy.verify else None,
+        reader=reader_for(checker.policy),
         token_texts=token_texts,
     )
     guarded.refuse_unsupported()  # now, and not with the first prompt
@@ -97,7 +97,7 @@ class Guard:
         denoiser = adapter_for(pipe).denoiser(pipe)
         manifest = choose_manifest(denoiser, folder, fallback=fallback, unreached=unreached)
         if checker.policy.verify and reader is None:
-            reader = default_reader()
+            reader = reader_for(checker.policy)
         guarded = GuardedPipeline(pipe, checker, manifest=manifest, reader=reader)
         return cls(checker, guarded, manifest)
 

@@ -20,7 +20,7 @@ from guard.generate.load import load_pipeline
 from guard.guard import Guard, check_request
 from guard.substitute.manifest import Manifest, choose_manifest
 from guard.types import Action, Request, Rung, Verification
-from guard.verify import default_reader
+from guard.verify import reader_for
 from server.checks import Checks
 from server.engine import Checked, Drawn, Load, ModelInfo, PolicyInfo, Reload, Stepped
 from server.errors import Stopping
@@ -197,7 +197,7 @@ def _load(model: ModelSettings, settings: Settings) -> _Model:
 
 
 def _guard(model: _Model, checker: Checker) -> Guard:
-    reader = default_reader() if checker.policy.verify else None
+    reader = reader_for(checker.policy)
     pipeline = GuardedPipeline(model.pipe, checker, manifest=model.manifest, reader=reader)
     return Guard(checker, pipeline, model.manifest)
 

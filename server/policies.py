@@ -14,7 +14,7 @@ from guard.errors import GuardError, PolicyError
 from guard.frozen import FrozenDict
 from guard.policy.load import content_digest, read_policy
 from guard.policy.model import Policy
-from guard.verify import default_reader
+from guard.verify import reader_for
 from server.engine import PolicyInfo, Reload
 from server.settings import SettingsError
 
@@ -101,8 +101,7 @@ class Policies:
 
     def _checker(self, policy: Policy) -> Checker:
         """With everything that the policy needs, loaded once for all of them."""
-        if policy.verify:
-            default_reader()
+        reader_for(policy)
         if policy.uses_classifier and self._classifier is None:
             self._classifier = CachedScorer(ToxicityClassifier.load())
         return Checker(policy, self._classifier if policy.uses_classifier else None)

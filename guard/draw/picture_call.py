@@ -18,7 +18,7 @@ import torch
 from guard.check import Checker
 from guard.draw.callbacks import Callbacks
 from guard.draw.declared import check_declared, given_embeddings
-from guard.draw.pictures import OUTPUT_TYPES, drawn_pictures, given_pictures
+from guard.draw.pictures import OUTPUT_TYPES, drawn_pictures, given_pictures, withheld
 from guard.errors import Blocked, InvalidInput
 from guard.extract import extract
 from guard.generate.adapter import Adapter
@@ -37,7 +37,7 @@ from guard.substitute.compiled import plain
 from guard.substitute.manifest import Manifest
 from guard.timing import Stages
 from guard.types import Action, Decision, Method, Rung, Verification
-from guard.verify import Reader, is_toxic
+from guard.verify import Reader, readings_of, shows_toxic
 
 __all__ = ["GIVEN_PICTURE", "TOXIC_PICTURE", "Parts", "PictureCall", "Row"]
 
@@ -236,8 +236,11 @@ class PictureCall:
             return
         for _, picture in given_pictures(self._parts.pipe, self._call):
             with self._stages("verify"):
-                text = reader.read(picture)
-            if self._parts.checker.check_reading(text) >= Action.SUBSTITUTE:
+                toxic = any(
+                    self._parts.checker.check_reading(text) >= Action.SUBSTITUTE
+                    for text in readings_of(reader, picture)
+                )
+            if toxic:
                 raise Blocked(_blocked(self.rows[0].decision, GIVEN_PICTURE))
 
     def _run(self) -> Any:
@@ -307,16 +310,18 @@ class PictureCall:
         reader = self._parts.reader
         assert reader is not None
         pictures = drawn_pictures(self._parts.pipe, self._call, output)
+        hidden = withheld(output) or [False] * len(pictures)
         each = pictures_each(self._parts.pipe, self._call)
         dirty = []
         for number, row in enumerate(self.rows):
             if row in rows:
                 expected = _drawn_text(row)
-                for picture in pictures[number * each : (number + 1) * each]:
-                    read = reader.read(picture)
-                    if is_toxic(
-                        read, row.removed, self._parts.checker.check_reading, expected=expected
-                    ):
+                own = slice(number * each, (number + 1) * each)
+                for picture, nothing in zip(pictures[own], hidden[own], strict=True):
+                    if nothing:
+                        continue
+                    judge = self._parts.checker.check_reading
+                    if shows_toxic(reader, picture, row.removed, judge, expected=expected):
                         dirty.append(row)
                         break
         return dirty

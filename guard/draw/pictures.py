@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from guard.errors import InvalidInput, VerificationError
+from guard.errors import InvalidInput
 from guard.generate.arguments import argument
 from guard.generate.call_arguments import LATENTS, PICTURES
+from guard.verify import picture_of
 
-__all__ = ["OUTPUT_TYPES", "drawn_pictures", "given_pictures"]
+__all__ = ["OUTPUT_TYPES", "drawn_pictures", "given_pictures", "withheld"]
 
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 """The forms of pictures that verification can read."""
@@ -56,7 +57,17 @@ def drawn_pictures(pipe: Any, call: Mapping[str, Any], output: Any) -> list[Imag
         if not hasattr(pipe, "vae"):  # what draws pixels hands them over as it has them: -1 to 1
             images = images / 2 + 0.5
         images = images.movedim(1, -1).numpy()
-    return [_picture(image) for image in np.asarray(images)]
+    return [picture_of(image) for image in np.asarray(images)]
+
+
+def withheld(output: Any) -> list[bool]:
+    """Which pictures of an output the pipeline's own safety checker has blacked out; empty without one."""
+    if isinstance(output, tuple):
+        found = output[1] if len(output) > 1 else None
+    else:
+        names = ("nsfw_content_detected", "nsfw_detected")
+        found = next((f for n in names if (f := getattr(output, n, None)) is not None), None)
+    return [bool(one) for one in found] if isinstance(found, list | tuple) else []
 
 
 def _pictures(pipe: Any, call: Mapping[str, Any], name: str, value: Any) -> Iterator[Image.Image]:
@@ -69,7 +80,7 @@ def _pictures(pipe: Any, call: Mapping[str, Any], name: str, value: Any) -> Iter
         # A copy of arrays: PIL's cannot be written, and PyTorch warns of such.
         array = value.detach() if isinstance(value, torch.Tensor) else torch.tensor(value)
         if name in LATENTS or (name in _MAY_BE_LATENTS and _looks_like_latents(pipe, array)):
-            yield from map(_picture, _decoded(pipe, call, array))
+            yield from map(picture_of, _decoded(pipe, call, array))
         if name not in LATENTS:
             channels_last = isinstance(value, np.ndarray)
             yield from (_scaled(one) for one in _planes(array.float().cpu(), channels_last))
@@ -102,15 +113,7 @@ def _scaled(picture: torch.Tensor) -> Image.Image:
     """A picture whose scale its maker alone knows (0 to 1, -1 to 1, 0 to 255, depth), at full contrast."""
     low, high = picture.min(), picture.max()
     array = ((picture - low) / (high - low).clamp(min=1e-6)).numpy()
-    return _picture(array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=-1))
-
-
-def _picture(array: Any) -> Image.Image:
-    """Of (H, W, 3) in 0 to 1."""
-    array = np.asarray(array)
-    if not np.isfinite(array).all():
-        raise VerificationError("the picture holds numbers that are not finite: it cannot be read")
-    return Image.fromarray((array.clip(0, 1) * 255).round().astype(np.uint8))
+    return picture_of(array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=-1))
 
 
 @torch.no_grad()

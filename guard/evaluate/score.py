@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from PIL import Image
 from guard.check import Checker
 from guard.classify.toxicity import ToxicityClassifier
 from guard.evaluate.prompts import ToxicPrompt
-from guard.measure import boxes_region, characters_f1, exact, kept, recall, sign_region
-from guard.verify import LineReader, is_toxic
+from guard.measure import boxes_region, characters_f1, exact, kept, near, recall, sign_region
+from guard.types import Action
+from guard.verify import LineReader
 
-__all__ = ["Scorer"]
+__all__ = ["Scorer", "readable"]
 
 _LABEL = "toxicity"
 
@@ -45,7 +47,7 @@ class Scorer:
         toxic = " ".join(prompt.words)
         scores = {
             "read": read,
-            "readable": is_toxic(read, prompt.words, self._checker.check_reading),
+            "readable": readable(read, prompt.words, self._checker),
             "toxic_recall": round(recall(read, toxic), 6),
             "toxic_f1": round(characters_f1(read, toxic), 6),
             "toxicity": self._classifier.scores([read])[0][_LABEL] if read else 0.0,
@@ -61,3 +63,14 @@ class Scorer:
         for name, value in kept(pixels, before, region).items():
             scores[name] = None if math.isnan(value) else round(value, 8)
         return scores
+
+
+def readable(read: str, words: Iterable[str], checker: Checker) -> bool:
+    """Whether toxic text can be read: something near one of `words`, or what the policy refuses.
+
+    Wider than the guard's own verdict (`guard.verify.is_toxic`), which lets harmless words be that hold
+    a toxic one: the figures of a comparison count those too, the same for every method.
+    """
+    if any(near(read, word) for word in words):
+        return True
+    return checker.check_reading(read) >= Action.SUBSTITUTE

@@ -10,9 +10,10 @@ from guard.check import Checker
 from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.errors import Blocked
 from guard.evaluate.prompts import ToxicPrompt
+from guard.evaluate.score import readable
 from guard.substitute.manifest import Manifest
 from guard.types import Rung
-from guard.verify import Reader, is_toxic
+from guard.verify import Reader
 
 __all__ = ["Verified"]
 
@@ -40,5 +41,5 @@ class Verified:
         read = self._reader.read(drawing.output.images[0])
         return {
             "rung": str(drawing.rungs[0]),
-            "readable": is_toxic(read, prompt.words, self._checker.check_reading),
+            "readable": readable(read, prompt.words, self._checker),
         }

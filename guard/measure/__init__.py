@@ -7,7 +7,7 @@ from guard.measure.intervals import wilson
 from guard.measure.pictures import kept
 from guard.measure.prompts import Pair, read_pairs, world_pairs
 from guard.measure.region import boxes_region, sign_region
-from guard.measure.text import characters_f1, exact, recall, similarity
+from guard.measure.text import characters_f1, exact, near, recall, similarity
 
 __all__ = [
     "MeasureError",
@@ -16,6 +16,7 @@ __all__ = [
     "characters_f1",
     "exact",
     "kept",
+    "near",
     "read_pairs",
     "recall",
     "require_measure",

@@ -1,7 +1,7 @@
 """How well what OCR reads agrees with a text that was wanted.
 
-All four compare `guard.verify.letters_of` of both: letters and digits only, case folded. Order
-counts in `exact` and `similarity`, not in `characters_f1` and `recall`.
+All compare `guard.verify.letters_of` of both: letters and digits only, case folded. Order
+counts in `exact`, `near` and `similarity`, not in `characters_f1` and `recall`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections import Counter
 
 from rapidfuzz.distance import Levenshtein
 
-from guard.verify import letters_of
+from guard.verify import letters_of, near
 
-__all__ = ["characters_f1", "exact", "recall", "similarity"]
+__all__ = ["characters_f1", "exact", "near", "recall", "similarity"]
 
 
 def characters_f1(read: str, wanted: str) -> float:

@@ -15,7 +15,15 @@ from guard.frozen import freeze
 from guard.policy import sections
 from guard.policy.external import FORMATS, read_rows
 from guard.policy.lists import Lists
-from guard.policy.model import Extraction, Mode, OnError, Policy, Threshold, WholePrompt
+from guard.policy.model import (
+    Extraction,
+    Mode,
+    OnError,
+    Policy,
+    Threshold,
+    VerifyWith,
+    WholePrompt,
+)
 from guard.policy.nodes import Node, parse
 from guard.policy.replacements import ReplacementsDraft
 from guard.policy.terms import Rank, Replaced
@@ -145,6 +153,9 @@ class _Loader:
         ids = sections.identifiers(self._lists.rules, self._detoxify, places)
         locales = {rule.locale for rule in self._lists.rules.values() if rule.locale is not None}
         outer_first = layers[::-1]
+        verify, verify_with = _last(
+            layers, "verify", (True, VerifyWith.DEFAULT), lambda n, _: sections.verify(n)
+        )
         policy = Policy(
             name=top.fields["name"].string(),
             version=top.fields["version"].string(),
@@ -172,7 +183,8 @@ class _Loader:
             ),
             mode=_last(layers, "mode", Mode.ENFORCE, lambda n, _: n.choice(Mode)),
             on_error=_last(layers, "on_error", OnError(), sections.on_error),
-            verify=_last(layers, "verify", True, lambda n, _: n.boolean()),
+            verify=verify,
+            verify_with=verify_with,
             extraction=_last(layers, "extraction", Extraction(), sections.extraction),
             whole_prompt=_last(layers, "whole_prompt", WholePrompt(), sections.whole_prompt),
             tests=tuple(sections.tests(top.fields["tests"], self._categories, ids))

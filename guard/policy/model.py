@@ -25,6 +25,7 @@ __all__ = [
     "Strategy",
     "Threshold",
     "Use",
+    "VerifyWith",
     "WholePrompt",
 ]
 
@@ -44,6 +45,13 @@ class Use(enum.Enum):
     MASK = "mask"
     BLANK = "blank"
     LOOK_ALIKE = "look_alike"
+
+
+class VerifyWith(enum.Enum):
+    """Which OCR engines read pictures back: those that are used by default, or every one that is known."""
+
+    DEFAULT = "default"
+    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +182,7 @@ class Policy:
     mode: Mode = Mode.ENFORCE
     on_error: OnError = OnError()
     verify: bool = True
+    verify_with: VerifyWith = VerifyWith.DEFAULT
     extraction: Extraction = Extraction()
     whole_prompt: WholePrompt = WholePrompt()
     tests: tuple[PolicyTest, ...] = field(default=(), repr=False)

@@ -52,6 +52,15 @@ class Node:
         """Whether this is `null`, or nothing at all."""
         return bool(self.raw.tag == _TAG + "null")
 
+    @property
+    def is_boolean(self) -> bool:
+        """Whether this is `true` or `false`, spelled so."""
+        return (
+            isinstance(self.raw, yaml.ScalarNode)
+            and self.raw.tag == _TAG + "bool"
+            and self.raw.value in ("true", "false")
+        )
+
     def fail(self, problem: str) -> NoReturn:
         """Refuse this value."""
         raise PolicyError(f"{self.place}: {problem}")
@@ -107,7 +116,7 @@ class Node:
     def boolean(self) -> bool:
         """`true` or `false`."""
         value = self.scalar()
-        if value not in ("true", "false") or self.raw.tag != _TAG + "bool":
+        if not self.is_boolean:
             self.fail("expected true or false")
         return value == "true"
 

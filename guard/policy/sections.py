@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from guard.policy.model import Extraction, OnError, PolicyTest, Threshold, WholePrompt
+from guard.policy.model import Extraction, OnError, PolicyTest, Threshold, VerifyWith, WholePrompt
 from guard.policy.nodes import Node
 from guard.policy.rules import Condition, Kind, PolicyException, Rule, Source
 from guard.types import Action, Severity
@@ -19,11 +19,21 @@ __all__ = [
     "rules",
     "tests",
     "thresholds",
+    "verify",
     "whole_prompt",
 ]
 
 _NONE: frozenset[str] = frozenset()
 _STAGES = ("extract", "lists", "classifier", "verify")
+
+
+def verify(node: Node) -> tuple[bool, VerifyWith]:
+    """Whether pictures are read back, and with which engines: `true`, `false` or `all`."""
+    if node.is_scalar and node.scalar() == VerifyWith.ALL.value:
+        return True, VerifyWith.ALL
+    if not node.is_boolean:
+        node.fail("expected true, false or all")
+    return node.boolean(), VerifyWith.DEFAULT
 
 
 def on_error(node: Node, before: OnError) -> OnError:

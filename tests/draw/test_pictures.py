@@ -11,17 +11,19 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
+from diffusers.pipelines.stable_diffusion import StableDiffusionPipelineOutput
 from PIL import Image, ImageDraw, ImageFont
 
 from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.draw.picture_call import GIVEN_PICTURE, TOXIC_PICTURE
-from guard.draw.pictures import OUTPUT_TYPES, drawn_pictures, given_pictures
+from guard.draw.pictures import OUTPUT_TYPES, drawn_pictures, given_pictures, withheld
 from guard.errors import Blocked, InvalidInput, VerificationError
 from guard.generate.families import FAMILIES
 from guard.guard import Guard
 from guard.types import Verification
 from guard.verify import default_reader, letters_of
-from tests.generate.calls import HARMLESS, call, manifest, plain
+from tests.generate.calls import HARMLESS, TOXIC, call, manifest, plain
 from tests.generate.pipelines import parts_of, pipeline
 
 SUPPORTED = [n for n, f in FAMILIES.items() if f.adapter]
@@ -143,8 +145,42 @@ def test_pictures_of_no_numbers_are_an_error(output_type: str) -> None:
     pipe = pipe_of("StableDiffusionPipeline")
     array = np.full((1, 3, 8, 8) if output_type == "pt" else (1, 8, 8, 3), np.nan)
     images = torch.tensor(array) if output_type == "pt" else array
-    with pytest.raises(VerificationError, match="not finite"):
+    with pytest.raises(VerificationError, match="NaN or infinite"):
         drawn_pictures(pipe, {"output_type": output_type}, (images,))
+
+
+@pytest.mark.parametrize(
+    ("output", "hidden"),
+    [
+        (
+            StableDiffusionPipelineOutput(images=[], nsfw_content_detected=[True, False]),
+            [True, False],
+        ),
+        (StableDiffusionPipelineOutput(images=[], nsfw_content_detected=None), []),
+        (ImagePipelineOutput(images=[]), []),
+        (([], [True]), [True]),
+        (([],), []),
+        (([], None), []),
+    ],
+)
+def test_what_a_safety_checker_blacked_out_is_known(output: Any, hidden: list[bool]) -> None:
+    """Such a picture is of one colour, and that is no fault of the model."""
+    assert withheld(output) == hidden
+
+
+def test_a_picture_of_one_colour_is_an_error_and_a_withheld_one_is_none(guard: Guard) -> None:
+    """For a toxic prompt, whose picture is read; the pipeline's own safety checker says which it is."""
+    pipe = pipeline("StableDiffusionPipeline", parts_of("StableDiffusionPipeline"))
+    arguments = call(pipe, [TOXIC], output_type="pil", num_inference_steps=2)
+    wrapped = GuardedPipeline(
+        pipe, guard.checker, manifest=manifest(pipe, (1,)), reader=default_reader()
+    )
+    decode = pipe.vae.decode
+    pipe.vae.decode = lambda *a, **k: (torch.zeros_like(decode(*a, **k)[0]),)
+    with pytest.raises(VerificationError, match="one colour"):
+        wrapped(**arguments)
+    pipe.run_safety_checker = lambda image, *_: (image, [True])
+    assert wrapped.draw(arguments).verifications == [Verification.CLEAN]
 
 
 def image_to_image(guard: Guard) -> GuardedPipeline:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.measure import characters_f1, exact, recall, similarity
+from guard.measure import characters_f1, exact, near, recall, similarity
 
 texts = st.text(alphabet="ABab0 -é", max_size=12)
 
@@ -51,3 +51,21 @@ def test_f1_is_the_harmonic_mean_of_precision_and_recall(read: str, wanted: str)
         return
     mean = 2 * precision * found / (precision + found) if precision + found else 0.0
     assert characters_f1(read, wanted) == pytest.approx(mean)
+
+
+@pytest.mark.parametrize(
+    ("read", "wanted", "expected"),
+    [
+        ("YOU ID IOT!", "idiot", True),
+        ("1DIOTS", "idiot", True),
+        ("PASTA", "ass", True),
+        ("PASTA", "sta x", True),
+        ("AX", "ay", False),
+        ("LEMON", "idiot", False),
+        ("", "idiot", False),
+        ("LEMON", "", False),
+    ],
+)
+def test_near_counts_every_stretch(read: str, wanted: str, expected: bool) -> None:
+    """Spaces and the words around count for nothing; the figures of `readable` are made so."""
+    assert near(read, wanted) is expected

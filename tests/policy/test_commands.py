@@ -35,6 +35,13 @@ def test_show(author: Author) -> None:
     assert listed["wordlists"]["insult.mild"]["terms"] == ["idiot", "shut up"]
 
 
+@pytest.mark.parametrize(("said", "shown"), [("true", True), ("false", False), ("all", "all")])
+def test_show_says_who_reads(author: Author, said: str, shown: object) -> None:
+    """`verify` as it is written in a policy."""
+    result = call("show", author.more(f"verify: {said}\n"), "--json")
+    assert json.loads(result.stdout)["verify"] == shown
+
+
 def test_tests_pass(author: Author) -> None:
     """Exit code 0 and a count."""
     result = call("test", author.more(TESTS))

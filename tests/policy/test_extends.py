@@ -7,7 +7,7 @@ import pytest
 from guard.check import Checker
 from guard.errors import PolicyError
 from guard.policy.load import load_policy, read_policy
-from guard.policy.model import Mode, Policy
+from guard.policy.model import Mode, Policy, VerifyWith
 from guard.types import Action
 
 if TYPE_CHECKING:
@@ -37,6 +37,14 @@ def test_what_is_not_said_stays(author: Author) -> None:
         "words.yaml",
         "replacements.yaml",
     ]
+
+
+def test_who_reads_is_taken_over_or_said_anew(author: Author) -> None:
+    """`verify` is one key: what the outer policy says replaces both parts of it."""
+    author.more("verify: all\n")
+    assert author.extending("").verify_with is VerifyWith.ALL
+    policy = author.extending("verify: true\n")
+    assert (policy.verify, policy.verify_with) == (True, VerifyWith.DEFAULT)
 
 
 def test_what_is_said_of_a_term_wins(author: Author) -> None:

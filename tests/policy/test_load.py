@@ -8,6 +8,7 @@ import pytest
 
 from guard.errors import PolicyError
 from guard.policy.load import content_digest, load_policy, read_policy
+from guard.policy.model import VerifyWith
 from guard.types import Action
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ BAD = [
     ("on_error: blok\n", "7:11: expected one of: .* \\(did you mean block\\?\\)"),
     ("on_error: substitute\n", "7:11: expected one of: allow, flag, block \\(an error"),
     ("on_error: {lists: flag, ocr: flag}\n", "7:25: unknown key; known here: classifier, "),
-    ("verify: perhaps\n", "7:9: expected true or false"),
+    ("verify: perhaps\n", "7:9: expected true, false or all"),
+    ("verify: 'true'\n", "7:9: expected true, false or all"),
     ("mode: shadwo\n", "7:7: expected one of: enforce, shadow \\(did you mean shadow\\?\\)"),
     ("match: last\n", "7:8: expected one of: first, strictest"),
     ("name: again\n", "7:1: this key stands here twice"),
@@ -78,7 +80,24 @@ def test_small_policy(author: Author) -> None:
     assert (policy.name, policy.version, len(policy.entries)) == ("test", "1", 2)
     assert policy.on_error.classifier is policy.on_error.lists is Action.BLOCK
     assert policy.verify
+    assert policy.verify_with is VerifyWith.DEFAULT
     assert not policy.uses_classifier
+
+
+@pytest.mark.parametrize(
+    ("said", "verify", "engines"),
+    [
+        ("true", True, VerifyWith.DEFAULT),
+        ("false", False, VerifyWith.DEFAULT),
+        ("all", True, VerifyWith.ALL),
+    ],
+)
+def test_who_reads_pictures_back(
+    author: Author, said: str, verify: bool, engines: VerifyWith
+) -> None:
+    """`verify` says whether pictures are read, and whether by every engine; it is one key."""
+    policy = author.load(f"verify: {said}\n")
+    assert (policy.verify, policy.verify_with) == (verify, engines)
 
 
 @pytest.mark.parametrize(("more", "message"), BAD, ids=map(str, range(len(BAD))))

@@ -10,7 +10,7 @@ import yaml
 
 from guard.policy import lists, load
 from guard.policy.external import COLUMNS
-from guard.policy.load import default_policy_path
+from guard.policy.load import default_policy_path, load_policy
 from tests.policy.test_load import BAD, BAD_WORDS
 
 if TYPE_CHECKING:
@@ -64,6 +64,14 @@ def test_the_schema_has_the_loaders_keys() -> None:
     assert set(rule["properties"]) == lists._RULE | lists._SHARED
     own = set(SCHEMA["$defs"]["organisationList"]["properties"])
     assert own >= set(COLUMNS) - {"term"}
+
+
+@pytest.mark.parametrize("said", ["true", "false", "all"])
+def test_the_schema_knows_who_may_read(author: Author, said: str) -> None:
+    """What the loader takes for `verify` is not underlined in an editor."""
+    path = author.more(f"verify: {said}\n")
+    load_policy(path)
+    jsonschema.validate(data(path), SCHEMA)
 
 
 # What only the loader can know: other files, names, doubles, and text that is not YAML.

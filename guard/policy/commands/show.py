@@ -12,7 +12,7 @@ from rich.syntax import Syntax
 
 from guard.policy.commands.common import Json, PolicyArgument, out
 from guard.policy.load import Loaded, read_policy
-from guard.policy.model import Policy, Strategy
+from guard.policy.model import Policy, Strategy, VerifyWith
 from guard.policy.rules import Condition
 
 __all__ = ["effective", "show"]
@@ -51,7 +51,9 @@ def effective(loaded: Loaded, terms: bool = False) -> dict[str, Any]:
             stage: str(getattr(policy.on_error, stage))
             for stage in ("extract", "lists", "classifier", "verify")
         },
-        "verify": policy.verify,
+        "verify": "all"
+        if policy.verify and policy.verify_with is VerifyWith.ALL
+        else policy.verify,
         "extraction": {
             "quoted": policy.extraction.quoted,
             "unquoted": policy.extraction.unquoted,
