@@ -32,6 +32,7 @@ from guard.generate.call_arguments import (
 )
 from guard.generate.tokenized import readings, refuse_learned_tokens, written_out
 from guard.generate.watch import OnStep, Watch
+from guard.policy.model import Mode
 from guard.reading import check_as_read
 from guard.substitute.compiled import plain
 from guard.substitute.manifest import Manifest
@@ -229,10 +230,16 @@ class PictureCall:
             if row.decision.action is Action.SUBSTITUTE and self._method is not Method.NONE:
                 row.rung = Rung.SITES if by_sites else Rung.ALL_LAYERS
 
+    @property
+    def _enforced(self) -> bool:
+        """Whether this call may be changed: not by a policy in shadow mode, nor without the guard."""
+        enforces = self._parts.checker.policy.mode is Mode.ENFORCE
+        return enforces and self._method is not Method.NONE
+
     def _read_given_pictures(self) -> None:
         """Raise Blocked for a picture with toxic text in it, which drawing could give back."""
         reader = self._parts.reader
-        if reader is None or self._method is Method.NONE:
+        if reader is None or not self._enforced:
             return
         for _, picture in given_pictures(self._parts.pipe, self._call):
             with self._stages("verify"):
@@ -296,7 +303,7 @@ class PictureCall:
 
     def _to_be_read(self) -> list[Row]:
         """The rows whose pictures are read: flagged ones, and all that came from a picture."""
-        if self._parts.reader is None or self._method is Method.NONE:
+        if self._parts.reader is None or not self._enforced:
             return []
         from_picture = self._callbacks.changed_latents or any(
             self._call.get(name) is not None for name in PICTURES | LATENTS

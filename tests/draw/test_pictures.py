@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -15,12 +16,14 @@ from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
 from diffusers.pipelines.stable_diffusion import StableDiffusionPipelineOutput
 from PIL import Image, ImageDraw, ImageFont
 
+from guard.check import Checker
 from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.draw.picture_call import GIVEN_PICTURE, TOXIC_PICTURE
 from guard.draw.pictures import OUTPUT_TYPES, drawn_pictures, given_pictures, withheld
 from guard.errors import Blocked, InvalidInput, VerificationError
 from guard.generate.families import FAMILIES
 from guard.guard import Guard
+from guard.policy.model import Mode
 from guard.types import Verification
 from guard.verify import default_reader, letters_of
 from tests.generate.calls import HARMLESS, TOXIC, call, manifest, plain
@@ -215,6 +218,22 @@ def test_a_picture_with_a_toxic_word_is_not_given_back(
         wrapped(HARMLESS, image=toxic_picture, **arguments)
     assert blocked.value.decision.reason == GIVEN_PICTURE
     assert "loser" not in str(blocked.value).lower()
+
+
+def test_a_policy_in_shadow_mode_gives_the_picture_back(
+    guard: Guard, toxic_picture: Image.Image
+) -> None:
+    """It changes nothing that is drawn."""
+    policy = replace(guard.checker.policy, mode=Mode.SHADOW)
+    wrapped = GuardedPipeline(
+        image_to_image(guard)._pipe,
+        Checker(policy, None),
+        manifest=guard.manifest,
+        reader=default_reader(),
+    )
+    size = {"num_inference_steps": 20, "strength": 0.1, "height": 64, "width": 96}
+    drawing = wrapped.draw({"prompt": HARMLESS, "image": toxic_picture, **size})
+    assert drawing.verifications == [Verification.NOT_NEEDED]
 
 
 def test_what_a_harmless_picture_becomes_is_read_too(guard: Guard) -> None:
