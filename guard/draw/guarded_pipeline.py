@@ -17,7 +17,8 @@ from typing import Any, NoReturn
 from torch import nn
 
 from guard.check import Checker
-from guard.draw.picture_call import Parts, PictureCall
+from guard.draw.parts import Parts
+from guard.draw.picture_call import PictureCall
 from guard.errors import InvalidInput, ManifestError, UnguardedUse
 from guard.fork import computing
 from guard.generate.adapter import Adapter, adapter_for

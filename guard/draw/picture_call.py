@@ -1,87 +1,42 @@
-"""One call of a guarded pipeline, from its arguments to its pictures.
-
-Everything that can fail for the way in which a pipeline is used fails in `PictureCall.check`, before anything is
-drawn and whatever the prompt says: what works with harmless prompts is not to fail with the first
-toxic one.
-"""
+"""One call of a guarded pipeline, from its arguments to its pictures: check, draw, read, and draw again."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from guard.check import Checker
 from guard.draw.callbacks import Callbacks
-from guard.draw.declared import check_declared, given_embeddings
-from guard.draw.pictures import OUTPUT_TYPES, drawn_pictures, given_pictures, withheld
-from guard.errors import Blocked, InvalidInput
+from guard.draw.declared import given_embeddings
+from guard.draw.parts import Parts, Row
+from guard.draw.pictures import drawn_pictures, given_pictures, withheld
+from guard.draw.preflight import (
+    decide,
+    prompts_of,
+    refuse_uneditable,
+    refuse_unread_embeddings,
+    refuse_unreadable,
+)
+from guard.errors import Blocked
 from guard.extract import extract
 from guard.generate.adapter import Adapter
-from guard.generate.arguments import first_step, pictures_each, steps_made
-from guard.generate.call_arguments import (
-    ATTENTION,
-    EMBEDDINGS,
-    LATENTS,
-    PICTURES,
-    refuse_unknown,
-)
-from guard.generate.tokenized import readings, refuse_learned_tokens, written_out
+from guard.generate.arguments import pictures_each
+from guard.generate.call_arguments import ATTENTION, LATENTS, PICTURES, refuse_unknown
 from guard.generate.watch import OnStep, Watch
 from guard.policy.model import Mode
-from guard.reading import check_as_read
-from guard.substitute.compiled import plain
-from guard.substitute.manifest import Manifest
 from guard.timing import Stages
 from guard.types import Action, Decision, Method, Rung, Verification
-from guard.verify import Reader, readings_of, shows_toxic
+from guard.verify import readings_of, shows_toxic
 
-__all__ = ["GIVEN_PICTURE", "TOXIC_PICTURE", "Parts", "PictureCall", "Row"]
+__all__ = ["GIVEN_PICTURE", "TOXIC_PICTURE", "PictureCall"]
 
 TOXIC_PICTURE = "toxic_text_in_picture"
 """The reason of a block after drawing: OCR reads toxic text in the picture."""
 GIVEN_PICTURE = "toxic_text_in_given_picture"
 """The reason of a block before drawing: OCR reads toxic text in a picture that was handed in."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What a guarded pipeline is made of. `token_texts` say what learned tokens stand for."""
-
-    pipe: Any
-    adapter: Adapter
-    checker: Checker
-    manifest: Manifest | None
-    reader: Reader | None
-    token_texts: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Row:
-    """A prompt of the call: its decision by text argument, and how its pictures come about."""
-
-    decisions: Mapping[str, Decision]
-    rung: Rung = Rung.UNGUARDED
-    verification: Verification = Verification.NOT_NEEDED
-
-    @property
-    def decision(self) -> Decision:
-        """The strictest one."""
-        return max(self.decisions.values(), key=lambda d: d.action.rank)
-
-    @property
-    def flagged(self) -> bool:
-        return self.rung is not Rung.UNGUARDED
-
-    @property
-    def removed(self) -> list[str]:
-        """The words that are to be kept out of the picture."""
-        found = [f for d in self.decisions.values() for f in d.findings]
-        return [f.text for f in found if f.action >= Action.SUBSTITUTE]
 
 
 class PictureCall:
@@ -103,10 +58,14 @@ class PictureCall:
         drawn under guard, and Blocked.
         """
         refuse_unknown(self._call)
-        self._texts = self._read_texts()
-        self._refuse_embeddings()
-        self._refuse_undrawable()
-        self.rows = [Row(decisions=row) for row in self._decide(known)]
+        parts, call = self._parts, self._call
+        self._texts = prompts_of(parts, call)
+        refuse_unread_embeddings(parts, call, self._texts)
+        refuse_unreadable(parts, call)
+        if self._method is Method.SUBSTITUTE:
+            refuse_uneditable(parts, call)
+        decisions = decide(parts, call, self._texts, known, self._stages)
+        self.rows = [Row(decisions=row) for row in decisions]
         for row in self.rows:
             if row.decision.action is Action.BLOCK:
                 raise Blocked(row.decision)
@@ -140,89 +99,6 @@ class PictureCall:
             elif row.decision.action is Action.SUBSTITUTE:
                 row.verification = Verification.NOT_VERIFIED
         return output
-
-    def _read_texts(self) -> dict[str, list[str]]:
-        """Every text argument as a list."""
-        texts: dict[str, list[str]] = {}
-        for name in self._parts.adapter.text_arguments:
-            value = self._call.get(name)
-            if value is None:
-                continue
-            values = [value] if isinstance(value, str) else value
-            if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-                raise InvalidInput(name, "expected a string or a list of strings")
-            for text in values:
-                refuse_learned_tokens(self._parts.pipe, name, text, self._parts.token_texts)
-            texts[name] = values
-        if not texts.get("prompt"):
-            self._refuse_embeddings(without_text=True)
-            raise InvalidInput("prompt", "at least one prompt is needed")
-        if len({len(v) for v in texts.values()}) > 1:
-            raise InvalidInput("prompt", "prompt_2 and prompt_3 must have as many entries")
-        return texts
-
-    def _refuse_embeddings(self, *, without_text: bool = False) -> None:
-        """Embeddings cannot be read, so they are refused; but for those whose text is given with them."""
-        adapter = self._parts.adapter
-        declared = frozenset() if without_text else frozenset(adapter.declared_arguments)
-        for name in sorted(EMBEDDINGS.union(adapter.embedding_arguments) - declared):
-            if self._call.get(name) is not None:
-                instead = "picture" if "image" in name else "text"
-                beside = " (or beside its prompt)" if name in adapter.declared_arguments else ""
-                raise InvalidInput(
-                    name, f"embeddings cannot be checked; pass the {instead} itself{beside}"
-                )
-        if given_embeddings(self._call, sorted(declared)):
-            check_declared(adapter, self._parts.pipe, self._call, self._texts)
-
-    def _refuse_undrawable(self) -> None:
-        """Raise for what would fail later, and with a flagged prompt only."""
-        parts, manifest = self._parts, self._parts.manifest
-        kind = self._call.get("output_type") or "pil"
-        if parts.reader is not None and kind not in OUTPUT_TYPES:
-            raise InvalidInput(
-                "output_type",
-                f"pictures of the form {kind!r} cannot be read back; choose one of "
-                f"{', '.join(OUTPUT_TYPES)}, or set verify: false in the policy",
-            )
-        if manifest is None or self._method is not Method.SUBSTITUTE:
-            return
-        denoiser = plain(parts.adapter.denoiser(parts.pipe))
-        parts.adapter.edit.refuse_unsupported(denoiser, manifest.sites)
-        start, made = (
-            first_step(parts.pipe, self._call, manifest),
-            steps_made(parts.pipe, self._call),
-        )
-        if start >= made:
-            raise InvalidInput(
-                "num_inference_steps",
-                f"the call makes {made} steps (a strength, a denoising_start or a denoising_end "
-                f"leaves out the others), and the manifest {manifest.name!r} edits from step {start} on: "
-                f"a toxic word could not be kept out",
-            )
-
-    def _decide(self, known: Sequence[Decision] | None) -> list[dict[str, Decision]]:
-        """Per prompt the decision on each of its text arguments, as given and as the model reads it."""
-        parts = self._parts
-        columns = []
-        for name, values in self._texts.items():
-
-            def read(text: str, name: str = name) -> str:
-                return parts.adapter.read_text(
-                    parts.pipe, self._call, name, written_out(text, parts.token_texts)
-                )
-
-            given = known if name == "prompt" else None
-            decisions = parts.checker.check_many(values, self._stages) if given is None else given
-            tokenized = partial(
-                readings, parts.pipe, self._call, in_template=parts.adapter.in_template
-            )
-            columns.append(
-                check_as_read(
-                    parts.checker, read, values, decisions, self._stages, tokenized=tokenized
-                )
-            )
-        return [dict(zip(self._texts, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def _start_rungs(self) -> None:
         by_sites = self._method is Method.SUBSTITUTE and self._parts.manifest is not None
