@@ -29,6 +29,7 @@ from guard.generate.call_arguments import (
     LATENTS,
     PICTURES,
     refuse_unknown,
+    taken,
 )
 from guard.generate.tokenized import readings, refuse_learned_tokens, written_out
 from guard.generate.watch import OnStep, Watch
@@ -91,7 +92,7 @@ class PictureCall:
     ) -> None:
         self._parts, self._method, self._stages = parts, method, stages
         self._callbacks = Callbacks(guarded)
-        self._call = self._callbacks.watched(call)
+        self._call = self._callbacks.watched(taken(call))
         self._texts: dict[str, list[str]] = {}
         self.rows: list[Row] = []
 

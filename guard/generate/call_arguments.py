@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from guard.errors import InvalidInput
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "SETTINGS",
     "TEXTS",
     "refuse_unknown",
+    "taken",
 ]
 
 TEXTS = frozenset({"prompt", "prompt_2", "prompt_3"})
@@ -136,6 +139,8 @@ SETTINGS = frozenset(
 )
 """Numbers and names: they bring in no text."""
 
+_GUIDANCE = frozenset({"guidance_scale", "true_cfg_scale"})
+"""Numbers that decide whether negative prompts lead away."""
 _ATTENTION_KEYS = frozenset({"scale", "ip_adapter_masks"})
 _KNOWN = (
     TEXTS
@@ -165,3 +170,34 @@ def refuse_unknown(call: Mapping[str, Any]) -> None:
                         f"what {key!r} brings in cannot be checked; only "
                         f"{' and '.join(sorted(_ATTENTION_KEYS))} may be given",
                     )
+
+
+def taken(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The call with copies of what is checked, of Python's and PyTorch's own types.
+
+    A list or a dictionary may change while the call draws, by a callback or by another thread, and
+    an object of a class derived from these may look different each time. An empty second or third prompt
+    is left out: the pipelines read the first one in its place.
+    """
+    copies = {name: _taken(name, value) for name, value in call.items()}
+    return {n: v for n, v in copies.items() if not (n in TEXTS - {"prompt"} and v == "")}
+
+
+def _taken(name: str, value: Any) -> Any:
+    if name in TEXTS | NEGATIVE | INSTRUCTIONS and isinstance(value, str | list):
+        return [_text(v) for v in value] if isinstance(value, list) else _text(value)
+    if name in ATTENTION and isinstance(value, dict):
+        return {_text(k): v for k, v in value.items()}
+    if name in EMBEDDINGS and isinstance(value, torch.Tensor):
+        return value.detach().as_subclass(torch.Tensor).clone()
+    if name in _GUIDANCE and value is not None and type(value) not in (int, float):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise InvalidInput(name, f"expected a number, got a {type(value).__name__}") from None
+    return value
+
+
+def _text(value: Any) -> Any:
+    """A string's own letters, whatever its class says that they are."""
+    return str.__str__(value) if isinstance(value, str) else value
