@@ -167,6 +167,9 @@ class GuardedPipeline:
         return self._around(copy.deepcopy(self._pipe, memo))
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        self.__getstate__()
+
+    def __getstate__(self) -> NoReturn:
         raise TypeError(
             "a guarded pipeline cannot be pickled: load the pipeline in the other process and wrap it "
             "there, or send prompts to a sidecar"

@@ -14,7 +14,17 @@ from diffusers.hooks import HookRegistry, ModelHook
 from guard.errors import GuardError, InvalidInput, SubstitutionError
 from guard.generate.adapter import adapter_for
 from guard.types import Action, Decision
-from tests.draw.cases import INSULT, Case, case_of, checker, counted, draw, guarded_by, pictures
+from tests.draw.cases import (
+    INSULT,
+    Case,
+    case_of,
+    checker,
+    counted,
+    draw,
+    guarded_by,
+    new_case,
+    pictures,
+)
 from tests.generate.calls import DONORS, HARMLESS, TOXIC, call
 from tests.generate.pipelines import parts_of, pipeline
 
@@ -139,10 +149,17 @@ def test_steps_that_a_call_leaves_out_count(
     pipe.set_progress_bar_config(disable=True)
     late = guarded_by(pipe, start_step=start)
     arguments = call(pipe, [prompt], num_inference_steps=4, output_type="latent")
-    with counted(pipe.unet) as calls, pytest.raises(InvalidInput, match="^num_inference_steps: "):
+    with counted(pipe.unet) as calls, pytest.raises(InvalidInput, match=r"^num_inference_steps: "):
         draw(late, arguments, **more)
     assert not calls
     draw(late, arguments)
+
+
+def reads_letter_case(case: Case) -> bool:
+    upper = draw(case.pipe, case.toxic, prompt=[TOXIC])
+    return not np.array_equal(
+        upper, draw(case.pipe, case.toxic, prompt=[TOXIC.replace("IDIOT", "idiot")])
+    )
 
 
 def test_rows_that_read_alike_are_refused_where_their_decisions_differ(case: Case) -> None:
@@ -154,12 +171,11 @@ def test_rows_that_read_alike_are_refused_where_their_decisions_differ(case: Cas
         call_of = {**case.mixed, "prompt": [TOXIC, alike]}
         bare = draw(case.pipe, call_of)
         call_of["generator"].manual_seed(3)
-        try:
-            drawing = case.guarded.draw(call_of, decisions=[substitute, allow])
-        except SubstitutionError as error:
-            assert "cannot be told apart" in str(error)
+        if alike == TOXIC or not reads_letter_case(case):
+            with pytest.raises(SubstitutionError, match="cannot be told apart"):
+                case.guarded.draw(call_of, decisions=[substitute, allow])
             continue
-        assert alike != TOXIC  # this family's encoder reads letter case
+        drawing = case.guarded.draw(call_of, decisions=[substitute, allow])
         assert np.array_equal(drawing.output.images[1], bare[1])
         assert not np.array_equal(drawing.output.images[0], bare[0])
 
@@ -190,21 +206,19 @@ def test_embeddings_without_their_text_are_refused(case: Case) -> None:
     for name in adapter.embedding_arguments:
         given = {name: torch.zeros(1, 40, 32)}
         assert_refused(case, InvalidInput, f"^{name}: ", **given)
-        assert_refused(case, InvalidInput, "", prompt=None, **given)
+        assert_refused(case, InvalidInput, "embeddings|prompt", prompt=None, **given)
 
 
 def test_prompts_that_are_no_list_of_strings_are_refused(case: Case) -> None:
     """Generators, tuples, numbers and bytes are none."""
     for prompt in ((TOXIC for _ in range(1)), (HARMLESS,), 7, [HARMLESS, 7], b"x", [], None):
-        with counted(case.denoiser) as calls, pytest.raises(InvalidInput, match="^prompt: "):
+        with counted(case.denoiser) as calls, pytest.raises(InvalidInput, match=r"^prompt: "):
             draw(case.guarded, case.harmless, prompt=prompt)
         assert not calls
 
 
 def test_learned_tokens_are_refused_until_they_are_declared() -> None:
     """Textual inversion after wrapping teaches the encoder a word that no check can read."""
-    from tests.draw.cases import new_case
-
     case = new_case("sd")
     width = case.pipe.text_encoder.get_input_embeddings().weight.shape[1]
     learned = {"string_to_param": {"*": torch.ones(1, width)}, "name": "toy"}

@@ -239,6 +239,9 @@ def test_methods_do_not_lead_to_the_bare_pipeline(case: Case) -> None:
     assert inspect.unwrap(method) is method
     assert inspect.signature(method) == inspect.signature(case.pipe.to)
     assert method.__doc__ == case.pipe.to.__doc__
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        case.guarded.__getstate__()
+    assert case.pipe not in vars(case.guarded).values()
 
 
 def test_the_class_of_a_guarded_pipeline_cannot_be_set(case: Case) -> None:
