@@ -184,13 +184,14 @@ def taken(call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _taken(name: str, value: Any) -> Any:
-    if name in TEXTS | NEGATIVE | INSTRUCTIONS and isinstance(value, str | list):
-        return [_text(v) for v in value] if isinstance(value, list) else _text(value)
+    if name in TEXTS | NEGATIVE | INSTRUCTIONS and isinstance(value, list):
+        return [_plain(v) for v in value]
     if name in ATTENTION and isinstance(value, dict):
-        return {_text(k): v for k, v in value.items()}
+        return {_plain(k): v for k, v in value.items()}
     if name in EMBEDDINGS and isinstance(value, torch.Tensor):
         return value.detach().as_subclass(torch.Tensor).clone()
-    if name in _GUIDANCE and value is not None and type(value) not in (int, float):
+    value = _plain(value)
+    if name in _GUIDANCE and value is not None and not isinstance(value, int | float):
         try:
             return float(value)
         except (TypeError, ValueError):
@@ -198,6 +199,12 @@ def _taken(name: str, value: Any) -> Any:
     return value
 
 
-def _text(value: Any) -> Any:
-    """A string's own letters, whatever its class says that they are."""
-    return str.__str__(value) if isinstance(value, str) else value
+def _plain(value: Any) -> Any:
+    """A string's own letters and a number's own value, whatever its class says that they are."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__int__(value)
+    return value

@@ -137,6 +137,23 @@ def test_the_callbacks_of_diffusers_work(family: str, callback: Any) -> None:
     assert not np.array_equal(toxic, pictures(family)[1])
 
 
+@pytest.mark.parametrize("family", WITH_EMBEDDINGS)
+def test_a_callback_may_end_the_call_early(family: str) -> None:
+    """By `pipe._interrupt`, as diffusers documents: what is there by then comes out, still guarded."""
+    case = case_of(family)
+
+    def interrupt(pipe: Any, step: int, _time: Any, tensors: dict[str, Any]) -> Any:
+        pipe._interrupt = step == 0
+        return tensors
+
+    if not hasattr(type(case.pipe), "interrupt"):
+        pytest.skip("the class has no such attribute")
+    more = {CALLBACK: interrupt, "num_inference_steps": 3 if family != "sana-sprint" else 2}
+    bare = draw(case.pipe, case.mixed, **more)
+    case.assert_rows(case.guarded, bare, **more)
+    case.assert_guarded(case.guarded)
+
+
 def test_a_callback_cannot_draw_with_its_own_pipeline(case: Case) -> None:
     """Neither with it nor with another that shares a part, nor may it exchange the denoiser."""
     sibling = guarded_by(case.pipe)

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 import torch
 from diffusers.hooks import HookRegistry, ModelHook
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import CLIPTextModel, CLIPTokenizer
 
+from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.errors import GuardError, InvalidInput, SubstitutionError
 from guard.generate.adapter import adapter_for
+from guard.generate.call_arguments import EMBEDDINGS
 from guard.types import Action, Decision
 from tests.draw.cases import (
     INSULT,
@@ -23,9 +27,9 @@ from tests.draw.cases import (
     draw,
     guarded_by,
     new_case,
-    pictures,
 )
-from tests.generate.calls import DONORS, HARMLESS, TOXIC, call
+from tests.generate.calls import DONORS, HARMLESS, TOXIC, call, manifest
+from tests.generate.nets import WIDTH, new_clip
 from tests.generate.pipelines import parts_of, pipeline
 
 CONTROLNETS = (
@@ -202,8 +206,8 @@ def test_unknown_arguments_are_refused(case: Case) -> None:
 
 def test_embeddings_without_their_text_are_refused(case: Case) -> None:
     """Every argument that brings them, alone or beside another prompt."""
-    adapter = adapter_for(case.pipe)
-    for name in adapter.embedding_arguments:
+    names = {*adapter_for(case.pipe).embedding_arguments, *filter(case.takes, EMBEDDINGS)}
+    for name in names:
         given = {name: torch.zeros(1, 40, 32)}
         assert_refused(case, InvalidInput, f"^{name}: ", **given)
         assert_refused(case, InvalidInput, "embeddings|prompt", prompt=None, **given)
@@ -217,16 +221,50 @@ def test_prompts_that_are_no_list_of_strings_are_refused(case: Case) -> None:
         assert not calls
 
 
-def test_learned_tokens_are_refused_until_they_are_declared() -> None:
-    """Textual inversion after wrapping teaches the encoder a word that no check can read."""
+def with_learned_token() -> tuple[Case, str]:
+    """Stable Diffusion with CLIP's kind of tokenizer, which reads lower case, and a token taught to it."""
     case = new_case("sd")
-    width = case.pipe.text_encoder.get_input_embeddings().weight.shape[1]
-    learned = {"string_to_param": {"*": torch.ones(1, width)}, "name": "toy"}
+    letters = sorted(ByteLevel.alphabet())
+    marks = ["<|startoftext|>", "<|endoftext|>"]
+    words = [*letters, *(letter + "</w>" for letter in letters), *marks]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=77)
+    torch.manual_seed(0)
+    case.guarded.register_modules(
+        tokenizer=tokenizer, text_encoder=new_clip(CLIPTextModel, tokenizer)
+    )
+    learned = {"string_to_param": {"*": torch.ones(1, WIDTH)}, "name": "toy"}
     case.guarded.load_textual_inversion(learned, token="<toy>")
+    return case, "<toy>"
+
+
+@pytest.mark.parametrize("token", ["<toy>", "<TOY>"])
+def test_learned_tokens_are_refused_until_they_are_declared(token: str) -> None:
+    """Textual inversion after wrapping teaches the encoder a word that no check can read.
+
+    CLIP's tokenizer finds it in any letter case. Declared, it is checked as what it stands for.
+    """
+    case, own = with_learned_token()
+    prompt = [f"a {token} on a sign"]
     with counted(case.denoiser) as calls, pytest.raises(InvalidInput, match="token_texts"):
-        draw(case.guarded, case.harmless, prompt=["a <toy> on a sign"])
+        draw(case.guarded, case.harmless, prompt=prompt)
     assert not calls
-    assert np.array_equal(draw(case.guarded, case.harmless), pictures("sd")[2])
+    assert len(draw(case.guarded, case.harmless)) == 1
+    bare = draw(case.pipe, case.harmless, prompt=prompt)
+    for meaning, action in (
+        ("teddy bear", Action.ALLOW),
+        ('sign that says "IDIOT"', Action.SUBSTITUTE),
+    ):
+        declared = GuardedPipeline(
+            case.pipe,
+            checker(),
+            manifest=manifest(case.pipe, (1,)),
+            reader=None,
+            token_texts={own: meaning},
+        )
+        assert declared.draw({**case.harmless, "prompt": prompt}).decisions[0].action is action
+        drawn = draw(declared, case.harmless, prompt=prompt)
+        assert np.array_equal(drawn, bare) == (action is Action.ALLOW)
 
 
 def test_an_error_half_way_leaves_the_guard_in_place(own_case: Case) -> None:
