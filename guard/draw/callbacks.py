@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 
-from guard.errors import InvalidInput
+from guard.errors import InvalidInput, UnguardedUse
 
 __all__ = ["Callbacks"]
 
@@ -48,7 +48,11 @@ class Callbacks:
         self.changed_latents = False
 
     def _on_step_end(self, callback: Callable[..., Any]) -> Callable[..., Any]:
-        def on_step_end(_pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> Any:
+        def on_step_end(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> Any:
+            if any(value is pipe for value in tensors.values()):
+                raise UnguardedUse(
+                    "a callback is handed the guarded pipeline, and not the bare one"
+                )
             # What the pipeline goes on with, whatever the callback takes out of the dictionary.
             own = dict(tensors)
             for name, tensor in own.items():

@@ -180,7 +180,8 @@ def taken(call: Mapping[str, Any]) -> dict[str, Any]:
     is left out: the pipelines read the first one in its place.
     """
     copies = {name: _taken(name, value) for name, value in call.items()}
-    return {n: v for n, v in copies.items() if not (n in TEXTS - {"prompt"} and v == "")}
+    more = TEXTS - {"prompt"}
+    return {n: v for n, v in copies.items() if not (n in more and isinstance(v, str) and not v)}
 
 
 def _taken(name: str, value: Any) -> Any:

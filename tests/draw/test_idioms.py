@@ -226,6 +226,8 @@ def bare_pipelines_of_its_parts(case: Case) -> None:
             maker.from_pipe(case.guarded)
     with pytest.raises(UnguardedUse, match=r"as_class"):
         kind(**case.guarded.components)
+    with pytest.raises(UnguardedUse):
+        hasattr(case.guarded, "components")  # an answer of False would let the asker go on
     for name in ("from_pipe", "from_pretrained", "from_single_file"):
         with pytest.raises(UnguardedUse, match=f"^{name}: "):
             getattr(case.guarded, name)

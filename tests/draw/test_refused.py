@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from typing import Any
 
 import diffusers
@@ -92,6 +93,24 @@ def test_a_foreign_processor_in_a_controlnet_is_refused(name: str) -> None:
         guarded_by(pipe)
 
 
+@pytest.mark.parametrize("name", [CONTROLNETS[n] for n in (0, 1, 3, 4)])
+def test_several_controlnets_draw_under_guard(name: str) -> None:
+    """The harmless row is the bare pipeline's; a foreign processor in the last of them is refused."""
+    one = pipeline(name, parts_of(name))
+    nets = [one.controlnet, copy.deepcopy(one.controlnet)]
+    pipe = type(one)(**{**one.components, "controlnet": nets})
+    pipe.set_progress_bar_config(disable=True)
+    guarded, arguments = guarded_by(pipe), call(pipe, [HARMLESS, TOXIC], num_inference_steps=2)
+    picture = "control_image" if "control_image" in arguments else "image"
+    more = {picture: [arguments[picture]] * 2, "controlnet_conditioning_scale": [1.0, 0.5]}
+    bare, found = draw(pipe, arguments, **more), draw(guarded, arguments, **more)
+    assert np.array_equal(found[0], bare[0])
+    assert not np.array_equal(found[1], bare[1])
+    put_processor(nets[1])
+    with pytest.raises(SubstitutionError, match="Regional"):
+        draw(guarded, {**arguments, "prompt": [HARMLESS] * 2}, **more)
+
+
 def test_an_unknown_hook_is_refused(own_case: Case) -> None:
     """It may leave out modules, as the caches of diffusers do."""
     registry = HookRegistry.check_if_exists_or_initialize(own_case.denoiser)
@@ -133,6 +152,7 @@ def test_a_manifest_that_starts_after_the_last_step_is_refused(case: Case) -> No
 @pytest.mark.parametrize(
     ("family", "name", "more", "start"),
     [
+        ("sd", "StableDiffusionImg2ImgPipeline", {"strength": 0.1}, 3),
         ("sdxl", "StableDiffusionXLPipeline", {"denoising_end": 0.5}, 3),
         (
             "sdxl",
@@ -147,9 +167,7 @@ def test_steps_that_a_call_leaves_out_count(
     family: str, name: str, more: dict[str, Any], start: int, prompt: str
 ) -> None:
     """A base that hands on to a refiner makes the first steps alone."""
-    kind = getattr(diffusers, name)
-    case = case_of(family)
-    pipe = kind(**case.pipe.components)
+    pipe = getattr(diffusers, name)(**case_of(family).pipe.components)
     pipe.set_progress_bar_config(disable=True)
     late = guarded_by(pipe, start_step=start)
     arguments = call(pipe, [prompt], num_inference_steps=4, output_type="latent")

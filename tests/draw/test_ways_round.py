@@ -244,6 +244,16 @@ def test_methods_do_not_lead_to_the_bare_pipeline(case: Case) -> None:
     assert case.pipe not in vars(case.guarded).values()
 
 
+def test_a_callback_is_not_handed_the_bare_pipeline(own_case: Case) -> None:
+    """Not where it was named among the tensors that callbacks are given either."""
+    if not own_case.takes(CALLBACK):
+        pytest.skip("the class has the older kind alone")
+    own_case.guarded._callback_tensor_inputs = ["latents", "self"]
+    more = {CALLBACK: lambda *given: {}, "callback_on_step_end_tensor_inputs": ["self"]}
+    with pytest.raises(UnguardedUse, match="not the bare one"):
+        draw(own_case.guarded, own_case.harmless, **more)
+
+
 def test_the_class_of_a_guarded_pipeline_cannot_be_set(case: Case) -> None:
     """`as_class` makes another guarded pipeline; the pipeline's class stays."""
     kind = type(case.pipe)
