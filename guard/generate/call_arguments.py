@@ -187,7 +187,7 @@ def taken(call: Mapping[str, Any]) -> dict[str, Any]:
 def _taken(name: str, value: Any) -> Any:
     if name in TEXTS | NEGATIVE | INSTRUCTIONS and isinstance(value, list):
         return [_plain(v) for v in value]
-    if name in ATTENTION and isinstance(value, dict):
+    if name in ATTENTION and isinstance(value, Mapping):
         return {_plain(k): v for k, v in value.items()}
     if name in EMBEDDINGS and isinstance(value, torch.Tensor):
         return value.detach().as_subclass(torch.Tensor).clone()
