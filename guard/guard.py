@@ -11,7 +11,7 @@ import torch
 from guard.check import Checker, load_checker
 from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.draw.picture_call import GIVEN_PICTURE, TOXIC_PICTURE
-from guard.errors import Blocked, InvalidInput
+from guard.errors import Blocked, InvalidInput, UnguardedUse
 from guard.generate.adapter import adapter_for
 from guard.generate.load import DEFAULT_MODEL, load_pipeline
 from guard.generate.watch import OnStep
@@ -49,6 +49,8 @@ def wrap(
         guarded = wrap(pipe, folder=Path("my-model"), policy=Path("shop.yaml")).to("cuda")
         image = guarded('a sign that says "HELLO"').images[0]
     """
+    if type(pipe) is GuardedPipeline:
+        raise UnguardedUse("the pipeline is guarded already: wrap the bare one")
     checker = load_checker(policy)
     denoiser = adapter_for(pipe).denoiser(pipe)
     chosen = choose_manifest(

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 
-from guard.errors import InvalidInput
+from guard.errors import InvalidInput, UnguardedUse
 
 __all__ = ["Callbacks"]
 
@@ -48,54 +48,73 @@ class Callbacks:
         self.changed_latents = False
 
     def _on_step_end(self, callback: Callable[..., Any]) -> Callable[..., Any]:
-        def on_step_end(_pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> Any:
-            for name, tensor in tensors.items():
+        def on_step_end(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> Any:
+            if any(value is pipe for value in tensors.values()):
+                raise UnguardedUse(
+                    "a callback is handed the guarded pipeline, and not the bare one"
+                )
+            # What the pipeline goes on with, whatever the callback takes out of the dictionary.
+            own = dict(tensors)
+            for name, tensor in own.items():
                 if name != _FREE and isinstance(tensor, torch.Tensor):
                     # A copy: a callback may write into the tensor that it is given.
                     self._given.setdefault(name, tensor.detach().clone())
-            latents, version = tensors.get(_FREE), _version(tensors.get(_FREE))
+            latents, before = own.get(_FREE), _copy(own.get(_FREE))
             answer = callback(self._guarded, step, timestep, tensors)
             if not isinstance(answer, dict):
                 raise InvalidInput(
                     "callback_on_step_end", "must return the dictionary that it was given"
                 )
-            for name, given in self._given.items():
-                for handed_back in (answer.get(name), tensors.get(name)):
-                    if handed_back is not None and not _last_rows_of(handed_back, given):
-                        raise InvalidInput(
-                            "callback_on_step_end",
-                            f"it changed {name}, which nobody has checked: pass other text in a call of "
-                            f"its own",
-                        )
-            for name in answer.keys() - self._given.keys() - {_FREE}:
+            for name, value in own.items():
+                if name != _FREE:
+                    self._refuse_changed(name, value, answer.get(name, value))
+            for name in answer.keys() - own.keys() - {_FREE}:
                 raise InvalidInput(
                     "callback_on_step_end",
                     f"it hands back {name}, which it was not given: name it in "
                     f"callback_on_step_end_tensor_inputs",
                 )
             after = answer.get(_FREE, latents)
-            self.changed_latents |= after is not latents or _version(latents) != version
+            self.changed_latents |= after is not latents or not _equal(latents, before)
             return answer
 
         return on_step_end
+
+    def _refuse_changed(self, name: str, own: Any, answer: Any) -> None:
+        given = self._given.get(name)
+        if given is None:
+            kept = answer is own
+        else:
+            kept = _last_rows_of(own, given) and (
+                answer is None or answer is own or _last_rows_of(answer, given)
+            )
+        if not kept:
+            raise InvalidInput(
+                "callback_on_step_end",
+                f"it changed {name}, which nobody has checked: pass other text in a call of its own",
+            )
 
     def _callback(self, callback: Callable[..., Any]) -> Callable[..., Any]:
         """The older kind, which is handed latents alone and may write into them."""
 
         def on_step(step: int, timestep: Any, latents: Any) -> Any:
-            version = _version(latents)
+            before = _copy(latents)
             answer = callback(step, timestep, latents)
-            self.changed_latents |= _version(latents) != version
+            self.changed_latents |= not _equal(latents, before)
             return answer
 
         return on_step
 
 
-def _version(tensor: Any) -> object:
-    """How often a tensor was written into; something else each time where PyTorch does not count."""
-    if not isinstance(tensor, torch.Tensor):
-        return None
-    return object() if tensor.is_inference() else tensor._version
+def _copy(tensor: Any) -> Any:
+    """To be compared with: PyTorch's own count of changes misses those through NumPy or `.data`."""
+    return tensor.detach().clone() if isinstance(tensor, torch.Tensor) else tensor
+
+
+def _equal(tensor: Any, before: Any) -> bool:
+    if isinstance(tensor, torch.Tensor) and isinstance(before, torch.Tensor):
+        return tensor.shape == before.shape and torch.equal(tensor, before)
+    return tensor is before
 
 
 def _last_rows_of(tensor: Any, given: torch.Tensor) -> bool:

@@ -44,6 +44,11 @@ _UNGUARDED: Mapping[str, str] = {
     "from_single_file": f"{_NEW}: wrap what the class's own from_single_file returns",
 }
 """Attributes of a pipeline that would take the guard off, and what to do instead."""
+_FIXED: Mapping[str, str] = {
+    "__class__": "use guarded.as_class(SomePipeline) for another class over the same parts",
+    "prompt_template_encode": "the model reads it with every prompt: set it on the bare pipeline, and wrap that",
+}
+"""Attributes that cannot be set on a guarded pipeline, and what to do instead."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,6 +136,8 @@ class GuardedPipeline:
         return self._still_guarded(getattr(self._pipe, name))
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED:
+            raise UnguardedUse(f"{name}: {_FIXED[name]}")
         if name in GuardedPipeline.__slots__:
             object.__setattr__(self, name, value)
             return
@@ -162,6 +169,9 @@ class GuardedPipeline:
         return self._around(copy.deepcopy(self._pipe, memo))
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        self.__getstate__()
+
+    def __getstate__(self) -> NoReturn:
         raise TypeError(
             "a guarded pipeline cannot be pickled: load the pipeline in the other process and wrap it "
             "there, or send prompts to a sidecar"
@@ -180,8 +190,7 @@ class GuardedPipeline:
 
             image_to_image = guarded.as_class(StableDiffusionXLImg2ImgPipeline)
         """
-        make: Any = kind
-        return self._around(make.from_pipe(self._pipe, **parts))
+        return self._around(_made(kind, self._pipe, parts))
 
     def refuse_unsupported(self) -> None:
         """Raise what a call would raise for the model as it is now, whatever its prompts.
@@ -230,6 +239,7 @@ class GuardedPipeline:
             )
             drawn.check(decisions)
             output = drawn.draw(on_step)
+            self._refuse_processors()  # a callback may have put one there
         return Drawing(
             output=output,
             decisions=[row.decision for row in drawn.rows],
@@ -305,4 +315,27 @@ class GuardedPipeline:
         def guarded(*args: Any, **named: Any) -> Any:
             return self._still_guarded(method(*args, **named))
 
+        # For help() and inspect.signature(), and not the bare pipeline's method itself.
+        own: Any = guarded
+        own.__signature__ = inspect.signature(method)
+        del own.__wrapped__
         return guarded
+
+
+def _made(kind: Any, pipe: Any, parts: Mapping[str, Any]) -> Any:
+    """A pipeline of the class `kind` over the parts of `pipe`, in whatever dtype each of them has.
+
+    diffusers' `from_pipe` casts them to float32, unless told a dtype, and the pipeline that it is
+    made of shares them.
+    """
+    casts = any(parts.get(name) is not None for name in ("dtype", "torch_dtype"))
+    if casts:
+        return kind.from_pipe(pipe, **parts)
+
+    def to(self: Any, *_args: Any, **_named: Any) -> Any:
+        return self
+
+    still: Any = type(kind.__name__, (kind,), {"to": to, "__module__": kind.__module__})
+    made = still.from_pipe(pipe, **parts)
+    made.__class__ = kind
+    return made

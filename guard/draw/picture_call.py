@@ -22,9 +22,8 @@ from guard.draw.preflight import (
 )
 from guard.errors import Blocked
 from guard.extract import extract
-from guard.generate.adapter import Adapter
 from guard.generate.arguments import pictures_each
-from guard.generate.call_arguments import ATTENTION, LATENTS, PICTURES, refuse_unknown
+from guard.generate.call_arguments import ATTENTION, LATENTS, PICTURES, refuse_unknown, taken
 from guard.generate.watch import OnStep, Watch
 from guard.policy.model import Mode
 from guard.timing import Stages
@@ -47,7 +46,7 @@ class PictureCall:
     ) -> None:
         self._parts, self._method, self._stages = parts, method, stages
         self._callbacks = Callbacks(guarded)
-        self._call = self._callbacks.watched(_own(call, parts.adapter))
+        self._call = self._callbacks.watched(taken(call))
         self._texts: dict[str, list[str]] = {}
         self.rows: list[Row] = []
 
@@ -208,17 +207,6 @@ class PictureCall:
                         dirty.append(row)
                         break
         return dirty
-
-
-def _own(call: Mapping[str, Any], adapter: Adapter) -> dict[str, Any]:
-    """The call with lists and embeddings of its own: what was checked cannot be changed afterwards."""
-    own = dict(call)
-    for name in adapter.text_arguments:
-        if isinstance(call.get(name), list):
-            own[name] = [*call[name]]
-    for name, embeddings in given_embeddings(call, adapter.declared_arguments).items():
-        own[name] = embeddings.detach().clone()
-    return own
 
 
 def _drawn_text(row: Row) -> str:

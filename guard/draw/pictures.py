@@ -50,7 +50,7 @@ def drawn_pictures(pipe: Any, call: Mapping[str, Any], output: Any) -> list[Imag
     kind = call.get("output_type") or "pil"
     if kind == "pil":
         return list(images)
-    if kind == "latent":
+    if kind == "latent" and hasattr(pipe, "vae"):  # IF has no latents, and gives pixels for them
         images = _decoded(pipe, call, images)
     elif isinstance(images, torch.Tensor):
         images = images.detach().float().cpu()

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from guard.errors import InvalidInput
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "SETTINGS",
     "TEXTS",
     "refuse_unknown",
+    "taken",
 ]
 
 TEXTS = frozenset({"prompt", "prompt_2", "prompt_3"})
@@ -136,6 +139,8 @@ SETTINGS = frozenset(
 )
 """Numbers and names: they bring in no text."""
 
+_GUIDANCE = frozenset({"guidance_scale", "true_cfg_scale"})
+"""Numbers that decide whether negative prompts lead away."""
 _ATTENTION_KEYS = frozenset({"scale", "ip_adapter_masks"})
 _KNOWN = (
     TEXTS
@@ -165,3 +170,42 @@ def refuse_unknown(call: Mapping[str, Any]) -> None:
                         f"what {key!r} brings in cannot be checked; only "
                         f"{' and '.join(sorted(_ATTENTION_KEYS))} may be given",
                     )
+
+
+def taken(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The call with copies of what is checked, of Python's and PyTorch's own types.
+
+    A list or a dictionary may change while the call draws, by a callback or by another thread, and
+    an object of a class derived from these may look different each time. An empty second or third prompt
+    is left out: the pipelines read the first one in its place.
+    """
+    copies = {name: _taken(name, value) for name, value in call.items()}
+    more = TEXTS - {"prompt"}
+    return {n: v for n, v in copies.items() if not (n in more and isinstance(v, str) and not v)}
+
+
+def _taken(name: str, value: Any) -> Any:
+    if name in TEXTS | NEGATIVE | INSTRUCTIONS and isinstance(value, list):
+        return [_plain(v) for v in value]
+    if name in ATTENTION and isinstance(value, Mapping):
+        return {_plain(k): v for k, v in value.items()}
+    if name in EMBEDDINGS and isinstance(value, torch.Tensor):
+        return value.detach().as_subclass(torch.Tensor).clone()
+    value = _plain(value)
+    if name in _GUIDANCE and value is not None and not isinstance(value, int | float):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise InvalidInput(name, f"expected a number, got a {type(value).__name__}") from None
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """A string's own letters and a number's own value, whatever its class says that they are."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__int__(value)
+    return value

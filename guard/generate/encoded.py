@@ -7,6 +7,7 @@ prompts' text rounds differently (sd3-tiny's CLIPs do in float32), and rows that
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
@@ -47,6 +48,7 @@ class _Kept:
         found = (getattr(pipe, name, None) for name in _ENCODERS)
         self._encoders: list[Any] = [m for m in dict.fromkeys(found) if isinstance(m, nn.Module)]
         self._outputs: list[tuple[Any, tuple[Any, ...], dict[str, Any], Any]] = []
+        self._owner = threading.get_ident()
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -77,6 +79,8 @@ class _Kept:
             yield
 
     def _keep(self, encoder: Any, call: Any, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != self._owner:  # an unguarded pipeline with the same encoder
+            return call(*args, **kwargs)
         known = self._find(encoder, args, kwargs)
         if known is not None:
             return self._outputs[known][-1]
@@ -85,6 +89,8 @@ class _Kept:
         return output
 
     def _hand_out(self, encoder: Any, call: Any, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != self._owner:
+            return call(*args, **kwargs)
         known = self._find(encoder, args, kwargs)
         return call(*args, **kwargs) if known is None else self._outputs.pop(known)[-1]
 

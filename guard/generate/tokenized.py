@@ -7,6 +7,7 @@ And a token that textual inversion has taught the encoder stands for whatever it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -41,8 +42,11 @@ def readings(pipe: Any, call: Mapping[str, Any], text: str, *, in_template: bool
 
 def refuse_learned_tokens(pipe: Any, name: str, text: str, declared: Mapping[str, str]) -> None:
     """Raise InvalidInput for a token of textual inversion in `text` whose meaning is not declared."""
-    for token in _learned(pipe):
-        if token in text and token not in declared:
+    left = written_out(text, declared)
+    for tokenizer, tokens in _learned(pipe):
+        # CLIP's tokenizer finds its added tokens in any letter case, and others as they are.
+        read = {*tokenizer(left, verbose=False).input_ids}
+        if any(token in left or number in read for token, number in tokens.items()):
             raise InvalidInput(
                 name,
                 "it holds a token that textual inversion has taught the encoder, and what that draws "
@@ -51,9 +55,10 @@ def refuse_learned_tokens(pipe: Any, name: str, text: str, declared: Mapping[str
 
 
 def written_out(text: str, declared: Mapping[str, str]) -> str:
-    """The text with what the tokens of `declared` stand for in their place."""
+    """The text with what the tokens of `declared` stand for in their place, whatever their letter case."""
     for token, meaning in declared.items():
-        text = text.replace(token, meaning)
+        own = meaning.replace("\\", r"\\")  # no reference to a group
+        text = re.sub(re.escape(token), own, text, flags=re.IGNORECASE)
     return text
 
 
@@ -104,8 +109,8 @@ def _without_special(tokenizer: Any, text: str) -> list[str]:
     return [joined, apart]
 
 
-def _learned(pipe: Any) -> Iterator[str]:
-    """Tokens that were added to tokenizers which textual inversion can teach.
+def _learned(pipe: Any) -> Iterator[tuple[Any, dict[str, int]]]:
+    """Tokens that were added to tokenizers which textual inversion can teach, with their numbers.
 
     Other tokenizers (Gemma's, Qwen's) have added tokens from the start.
     """
@@ -114,4 +119,6 @@ def _learned(pipe: Any) -> Iterator[str]:
     for tokenizer, _ in _tokenizers(pipe):
         special = {*map(str, tokenizer.all_special_tokens)}
         known = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special}
-        yield from (t for t in tokenizer.get_added_vocab() if t not in special | known)
+        learned = {t: n for t, n in tokenizer.get_added_vocab().items() if t not in special | known}
+        if learned:
+            yield tokenizer, learned

@@ -174,8 +174,7 @@ class JointShadow(Substitution):
                 attention(text_q, own.k, own.v, _rows(mask, rows)),
                 attention(picture_q, seen_k, seen_v, visible),
             )
-            # Not the queries' dtype: under autocast attention may give another.
-            out = torch.empty_like(joint.q, dtype=edited.dtype)
+            out = torch.empty_like(joint.q)
             out[rows] = edited
             if len(others):
                 rest = joint[others]

@@ -87,7 +87,8 @@ class _Sd3Processor(ShadowProcessor):
 def _attend(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None
 ) -> torch.Tensor:
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    # As the stock processor does: under autocast the layers after it round by what they are given.
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).to(q.dtype)
 
 
 def _project(attn: Any, x: torch.Tensor) -> Heads:

@@ -121,11 +121,21 @@ def test_the_older_kind_of_callback_is_watched_too() -> None:
         assert watch.changed_latents is changed
 
 
-def test_inference_tensors_count_as_changed() -> None:
-    """PyTorch does not count what is written into them."""
+def test_what_is_written_past_pytorchs_own_count_is_noted() -> None:
+    """In inference mode, through NumPy, and through `.data`."""
+
+    def through(write: Callable[[torch.Tensor], object]) -> bool:
+        def callback(_p: Any, _s: int, _t: Any, given: dict[str, Any]) -> dict[str, Any]:
+            write(given["latents"])
+            return given
+
+        return called(callback).changed_latents
+
+    assert through(lambda x: x.numpy().fill(1))
+    assert through(lambda x: x.data.fill_(1))
     with torch.inference_mode():
-        given = tensors()
-        assert called(lambda _p, _s, _t, tensors: tensors, given).changed_latents
+        assert through(lambda x: x.fill_(1))
+        assert not through(lambda x: None)
 
 
 @pytest.mark.parametrize("several", [False, True])
