@@ -111,7 +111,8 @@ def _table(lines: list[dict[str, Any]]) -> None:
         groups["all"].append(line)
         for name in ("model", "steps", "guidance", "size"):
             groups[f"{name} {line[name]}"].append(line)
-    for name, group in groups.items():
+    for name in sorted(groups, key=lambda n: [(not w.isdigit(), w.zfill(4)) for w in n.split()]):
+        group = groups[name]
         guarded = [line["guarded"] for line in group]
         bare = [line["unguarded"] for line in group if line["unguarded"] is not None]
         low, high = wilson(sum(guarded), len(guarded))

@@ -313,7 +313,9 @@ class GuardedPipeline:
     def _method(self, method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
         def guarded(*args: Any, **named: Any) -> Any:
-            return self._still_guarded(method(*args, **named))
+            # It may change what another thread draws with; a callback's own thread is between two steps.
+            with exclusive(self._shared(), again=True):
+                return self._still_guarded(method(*args, **named))
 
         # For help() and inspect.signature(), and not the bare pipeline's method itself.
         own: Any = guarded

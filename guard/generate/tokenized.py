@@ -81,6 +81,8 @@ def _cut(tokenizer: Any, text: str, limit: int, in_template: bool) -> list[str]:
     # A token stands for a byte at least, and there are two marks at most.
     if len(text.encode("utf-8", "replace")) + 2 <= limit - _TEMPLATE_TOKENS:
         return []
+    if not getattr(tokenizer, "is_fast", True):
+        return _decoded(tokenizer, text, limit)
     # A few more than fit: of the rest nothing is wanted, and a tokenizer would warn of its length.
     encoded = tokenizer(
         text, return_offsets_mapping=True, truncation=True, max_length=limit + _TEMPLATE_TOKENS
@@ -91,6 +93,15 @@ def _cut(tokenizer: Any, text: str, limit: int, in_template: bool) -> list[str]:
     if in_template:
         return [text[: ends[n]] for n in range(fits - _TEMPLATE_TOKENS, len(ends)) if n <= fits]
     return [text[: ends[fits - 1]]] if len(ends) > fits else []
+
+
+def _decoded(tokenizer: Any, text: str, limit: int) -> list[str]:
+    """What is left of a text, from a tokenizer that does not say where its tokens stand.
+
+    Written anew from the tokens: spaces and letter case may be others.
+    """
+    ids = tokenizer(text, truncation=True, max_length=limit).input_ids
+    return [str(tokenizer.decode(ids, skip_special_tokens=True))] if len(ids) >= limit else []
 
 
 def _ends(encoded: Any) -> list[int]:

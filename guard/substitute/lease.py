@@ -57,17 +57,17 @@ def lock_of(part: Any) -> ForkSafeLock:
 
 
 @contextmanager
-def exclusive(parts: Iterable[Any]) -> Iterator[None]:
+def exclusive(parts: Iterable[Any], *, again: bool = False) -> Iterator[None]:
     """Hold the locks of all `parts` in a `with` block; what can have none is passed over.
 
-    Raises SubstitutionError where this thread draws with one of them already, as a callback would
+    With `again` a thread that holds some of them already goes on. Without it, raises SubstitutionError where this thread draws with one of them already, as a callback would
     that draws with the pipeline that calls it; and in a forked process whose parent was drawing with
     one of them, since it may be edited half-way.
     """
     locks = {lock.order: lock for part in parts if (lock := _lockable(part)) is not None}
     mine: set[tuple[int, int]] = _held.__dict__.setdefault("orders", set())
     wanted = {(os.getpid(), order) for order in locks}
-    if mine & wanted:
+    if mine & wanted and not again:
         raise SubstitutionError(
             "this pipeline, or a part that it shares, is drawing in this very thread: a callback "
             "cannot draw with it or exchange its denoiser; do that before or after the call"
@@ -80,8 +80,9 @@ def exclusive(parts: Iterable[Any]) -> Iterator[None]:
     with ExitStack() as undo:
         for _, lock in sorted(locks.items()):
             undo.enter_context(lock.lock)
-        mine |= wanted
-        undo.callback(mine.difference_update, wanted)
+        new = wanted - mine
+        mine |= new
+        undo.callback(mine.difference_update, new)
         yield
 
 

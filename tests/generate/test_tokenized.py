@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from transformers import CLIPTokenizer
+from transformers import CLIPTokenizer, PreTrainedTokenizer
 
 from guard.check import Checker
 from guard.draw.guarded_pipeline import GuardedPipeline
@@ -142,6 +142,41 @@ def test_learned_tokens_are_refused_until_they_are_declared(guard: Guard) -> Non
         drawn({})
     assert drawn({"<thing>": "HELLO"}).decisions[0].action is Action.ALLOW
     assert drawn({"<thing>": "IDIOT"}).decisions[0].action is Action.SUBSTITUTE
+
+
+class LettersOneByOne(PreTrainedTokenizer):
+    """A tokenizer in Python, which does not say where its tokens stand."""
+
+    @property
+    def vocab_size(self) -> int:
+        return 128
+
+    def get_vocab(self) -> dict[str, int]:
+        return {chr(n): n for n in range(128)}
+
+    def _tokenize(self, text: str, **_: Any) -> list[str]:
+        return [*text]
+
+    def _convert_token_to_id(self, token: str) -> int:
+        return ord(token)
+
+    def _convert_id_to_token(self, index: int) -> str:
+        return chr(index)
+
+    def convert_tokens_to_string(self, tokens: list[str]) -> str:
+        return "".join(tokens)
+
+
+def test_tokenizers_without_offsets_say_what_is_left() -> None:
+    """As far as their tokens tell; a text that fits is read as it is."""
+    pipe = type("Pipe", (), {})()
+    pipe.tokenizer, pipe.text_encoder = (
+        LettersOneByOne(model_max_length=9),
+        type("CLIPTextModel", (), {})(),
+    )
+    assert not pipe.tokenizer.is_fast
+    assert readings(pipe, {}, "ab dickens", in_template=False) == ["ab dicken"]
+    assert readings(pipe, {}, "ab dick", in_template=False) == []
 
 
 def test_texts_of_real_clip_tokenizers_have_offsets() -> None:

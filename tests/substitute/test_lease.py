@@ -92,6 +92,18 @@ def test_a_thread_that_draws_cannot_draw_again_with_a_shared_part() -> None:
         pass
 
 
+def test_what_a_thread_holds_it_may_take_again_where_it_says_so() -> None:
+    """And goes on holding it until the outermost block ends."""
+    shared = nn.Linear(2, 2)
+    with exclusive([shared], again=True):
+        with exclusive([shared], again=True):
+            pass
+        assert not free(shared)
+        with pytest.raises(SubstitutionError), exclusive([shared]):
+            pass
+    assert free(shared)
+
+
 @pytest.mark.parametrize("drawing", [False, True])
 def test_a_forked_child_does_not_wait_for_its_parents_threads(drawing: bool) -> None:
     """It draws; or it says that its parent was drawing, and what to do. It never hangs."""
