@@ -72,10 +72,12 @@ class Drawers:
         second = _beside(pipe, scheduler=copy.deepcopy(pipe.scheduler))
         self.guards = {
             "guard": first,
-            "other policy": GuardedPipeline(
-                second, watching, manifest=manifest(second, (0,)), reader=None
+            "other pipeline, other sites": GuardedPipeline(
+                second, checker(), manifest=manifest(second, (0,)), reader=None
             ),
-            "copy": copy.copy(first),
+            "other policy": GuardedPipeline(
+                copy.copy(pipe), watching, manifest=manifest(pipe, (0,)), reader=None
+            ),
         }
         self._drawers: dict[str, Any] = {**self.guards, _BARE: _beside(pipe, **own)}
         self._calls = [call(pipe, prompts, num_inference_steps=steps) for prompts in _PROMPTS]

@@ -45,6 +45,16 @@ class ForkSafeLock:
         self._held().append(lock)
         return self
 
+    def enter_if_free(self) -> bool:
+        """Enter as `with` does, but at once or not at all; `__exit__` leaves it again."""
+        process = os.getpid()
+        lock = self._locks.setdefault(process, self._make())
+        if not lock.acquire(blocking=False):
+            return False
+        self._inside.add(process)
+        self._held().append(lock)
+        return True
+
     def __exit__(self, *_: object) -> None:
         process, held = os.getpid(), self._held()
         lock = held.pop()

@@ -63,6 +63,7 @@ class LocalEngine:
         )
         self._models = models
         self._now = self._in_force()
+        self._waiting: list[Reload] = []
         self._checks = Checks(work_alone)
         self._reader = ThreadPoolExecutor(1, "inkguard-policies", work_alone)
         self._reader.submit(int).result()  # now, while threads may still set how they compute
@@ -85,10 +86,12 @@ class LocalEngine:
 
     def _refresh(self) -> list[Reload]:
         """In the reader's thread, which alone changes what is in force."""
-        reloads = self._policies.refresh()
-        if reloads:
+        # Kept until they are in force: where that fails once, the next look tries again.
+        self._waiting += self._policies.refresh()
+        if self._waiting:
             self._now = self._in_force()
-        return reloads
+        told, self._waiting = self._waiting, []
+        return told
 
     def _in_force(self) -> _InForce:
         checkers = self._policies.checkers()

@@ -17,12 +17,13 @@ from guard.errors import InvalidInput
 __all__ = ["check_declared", "given_embeddings"]
 
 _WEIGHTS = (0.5, 2.0)
-"""The weights of a token that are taken: Compel's `word++++` is 1.46, `word---` is 0.73. With weights near
-zero most of a text could be hidden, and something else be left of it."""
+"""The weights of a token that are taken: Compel's `word++++` is 1.46. With weights near zero most of a text
+could be hidden, and something else be left of it. (Compel's weights below 1 blend with an encoding without the
+word and lie on no line: they are refused.)"""
 _TOLERANCE = 0.02
 """How far a token may lie beside its line, as a share of its distance from where the line starts. Text
-encoders round to 0.004 in bfloat16; another text's tokens are 0.2 away or more
-(`tests/draw/test_declared.py`)."""
+encoders round to 0.004 in bfloat16; with the random encoders of `tests/draw/test_declared.py`, which alone were
+tried, another text's tokens are 0.2 away or more."""
 
 
 def given_embeddings(call: Mapping[str, Any], declared: Sequence[str]) -> dict[str, torch.Tensor]:

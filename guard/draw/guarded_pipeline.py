@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import torch
 from torch import nn
 
 from guard.check import Checker
@@ -142,7 +143,10 @@ class GuardedPipeline:
             object.__setattr__(self, name, value)
             return
         if name != self._adapter.denoiser_component:
-            setattr(self._pipe, name, self._pipe if value is self else value)
+            own = self._pipe if value is self else value
+            # Another thread's picture is drawn with what it was checked with, a tokenizer for instance.
+            with exclusive([*self._shared(), own] if _is_part(own) else [], again=True):
+                setattr(self._pipe, name, own)
             return
         before = getattr(self._pipe, name)
         with exclusive([*self._shared(), value]):
@@ -163,10 +167,12 @@ class GuardedPipeline:
         return f"GuardedPipeline({self._pipe!r})"
 
     def __copy__(self) -> GuardedPipeline:
-        return self._around(copy.copy(self._pipe))
+        with exclusive(self._shared()):
+            return self._around(copy.copy(self._pipe))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GuardedPipeline:
-        return self._around(copy.deepcopy(self._pipe, memo))
+        with exclusive(self._shared()):
+            return self._around(copy.deepcopy(self._pipe, memo))
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         self.__getstate__()
@@ -190,7 +196,8 @@ class GuardedPipeline:
 
             image_to_image = guarded.as_class(StableDiffusionXLImg2ImgPipeline)
         """
-        return self._around(_made(kind, self._pipe, parts))
+        with exclusive(self._shared()):
+            return self._around(_made(kind, self._pipe, parts))
 
     def refuse_unsupported(self) -> None:
         """Raise what a call would raise for the model as it is now, whatever its prompts.
@@ -198,10 +205,11 @@ class GuardedPipeline:
         ManifestError for a manifest of another model, SubstitutionError for a denoiser that cannot be
         edited. `wrap` asks this at once.
         """
-        self._match_denoiser()
-        if self._manifest is not None:
-            denoiser = plain(self._adapter.denoiser(self._pipe))
-            self._adapter.edit.refuse_unsupported(denoiser, self._manifest.sites)
+        with exclusive(self._shared()):
+            self._match_denoiser()
+            if self._manifest is not None:
+                denoiser = plain(self._adapter.denoiser(self._pipe))
+                self._adapter.edit.refuse_unsupported(denoiser, self._manifest.sites)
 
     def check_size(self, width: int | None, height: int | None) -> None:
         """Raise InvalidInput for a size in pixels that the model cannot draw."""
@@ -322,6 +330,11 @@ class GuardedPipeline:
         own.__signature__ = inspect.signature(method)
         del own.__wrapped__
         return guarded
+
+
+def _is_part(value: Any) -> bool:
+    """Whether a value is something that a pipeline draws with, and no number, name or switch."""
+    return value is not None and not isinstance(value, str | bool | int | float | torch.Tensor)
 
 
 def _made(kind: Any, pipe: Any, parts: Mapping[str, Any]) -> Any:

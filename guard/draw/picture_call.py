@@ -12,7 +12,7 @@ import torch
 from guard.draw.callbacks import Callbacks
 from guard.draw.declared import given_embeddings
 from guard.draw.parts import Parts, Row
-from guard.draw.pictures import drawn_pictures, given_pictures, withheld
+from guard.draw.pictures import drawn_pictures, given_pictures, has_pictures, withheld
 from guard.draw.preflight import (
     decide,
     prompts_of,
@@ -23,7 +23,7 @@ from guard.draw.preflight import (
 from guard.errors import Blocked
 from guard.extract import extract
 from guard.generate.arguments import pictures_each
-from guard.generate.call_arguments import ATTENTION, LATENTS, PICTURES, refuse_unknown, taken
+from guard.generate.call_arguments import ATTENTION, refuse_unknown, taken
 from guard.generate.watch import OnStep, Watch
 from guard.policy.model import Mode
 from guard.timing import Stages
@@ -123,7 +123,9 @@ class PictureCall:
                     for text in readings_of(reader, picture)
                 )
             if toxic:
-                raise Blocked(_blocked(self.rows[0].decision, GIVEN_PICTURE))
+                # The picture is at fault, and no prompt: the decision names no finding.
+                policy = self.rows[0].decision.policy
+                raise Blocked(Decision(action=Action.BLOCK, policy=policy, reason=GIVEN_PICTURE))
 
     def _run(self) -> Any:
         """One call of the pipeline, each prompt on its rung."""
@@ -180,9 +182,7 @@ class PictureCall:
         """The rows whose pictures are read: flagged ones, and all that came from a picture."""
         if self._parts.reader is None or not self._enforced:
             return []
-        from_picture = self._callbacks.changed_latents or any(
-            self._call.get(name) is not None for name in PICTURES | LATENTS
-        )
+        from_picture = self._callbacks.changed_latents or has_pictures(self._call)
         return [row for row in self.rows if row.flagged or from_picture]
 
     def _dirty(self, output: Any, rows: Sequence[Row]) -> list[Row]:

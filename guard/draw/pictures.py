@@ -16,15 +16,19 @@ from PIL import Image
 
 from guard.errors import InvalidInput
 from guard.generate.arguments import argument
-from guard.generate.call_arguments import LATENTS, PICTURES
+from guard.generate.call_arguments import ATTENTION, LATENTS, MASKS, PICTURES
 from guard.verify import picture_of
 
-__all__ = ["OUTPUT_TYPES", "drawn_pictures", "given_pictures", "withheld"]
+__all__ = ["OUTPUT_TYPES", "drawn_pictures", "given_pictures", "has_pictures", "withheld"]
 
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 """The forms of pictures that verification can read."""
 _CHANNELS = (1, 3, 4)
 """Of pictures: grey, colours, colours with transparency."""
+_FLAT = 1e-6
+"""Pictures whose numbers differ by less are of one colour."""
+_ONE_CHANNEL = ATTENTION | {"depth_map", "mask_image", "control_mask"}
+"""Arguments whose pictures have one channel, so that three of them are three pictures."""
 _MAY_BE_LATENTS = frozenset({"image", "control_image"})
 """Arguments of pictures that pipelines take for latents by the number of their channels."""
 
@@ -34,11 +38,24 @@ def given_pictures(pipe: Any, call: Mapping[str, Any]) -> Iterator[tuple[str, Im
 
     Raises InvalidInput for what is no picture, without saying more of it than its form.
     """
+    for name, value in _given(call):
+        for picture in _pictures(pipe, call, name, value):
+            yield name, picture
+
+
+def has_pictures(call: Mapping[str, Any]) -> bool:
+    """Whether a pipeline call draws from pictures or latents."""
+    return any(True for _ in _given(call))
+
+
+def _given(call: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name in sorted(PICTURES | LATENTS):
-        value = call.get(name)
-        if value is not None:
-            for picture in _pictures(pipe, call, name, value):
-                yield name, picture
+        if call.get(name) is not None:
+            yield name, call[name]
+    for name in sorted(ATTENTION):
+        masks = (call.get(name) or {}).get(MASKS)
+        if masks is not None:
+            yield name, masks
 
 
 def drawn_pictures(pipe: Any, call: Mapping[str, Any], output: Any) -> list[Image.Image]:
@@ -82,8 +99,10 @@ def _pictures(pipe: Any, call: Mapping[str, Any], name: str, value: Any) -> Iter
         if name in LATENTS or (name in _MAY_BE_LATENTS and _looks_like_latents(pipe, array)):
             yield from map(picture_of, _decoded(pipe, call, array))
         if name not in LATENTS:
-            channels_last = isinstance(value, np.ndarray)
-            yield from (_scaled(one) for one in _planes(array.float().cpu(), channels_last))
+            if array.ndim < 2 or not array.numel():
+                raise InvalidInput(name, f"an array {tuple(array.shape)} is no picture")
+            merged = name not in _ONE_CHANNEL
+            yield from (_scaled(one) for one in _planes(array.float().cpu(), merged=merged))
     else:
         raise InvalidInput(name, f"a {type(value).__name__} is no picture that can be read")
 
@@ -95,24 +114,34 @@ def _looks_like_latents(pipe: Any, array: torch.Tensor) -> bool:
     return array.ndim == 4 and array.shape[1] == channels and array.shape[-1] not in _CHANNELS
 
 
-def _planes(array: torch.Tensor, channels_last: bool) -> Iterator[torch.Tensor]:
-    """Pictures (H, W) or (H, W, 3) of an array of any number of them."""
-    if array.ndim < 2:
-        return
-    channel = -1 if channels_last and array.shape[-1] in _CHANNELS else -3
-    if array.ndim == 2 or array.shape[channel] not in _CHANNELS:
-        # Depth maps and masks, and stacks of many control channels: each by itself.
-        yield from array.reshape(-1, *array.shape[-2:])
-        return
-    pictures = array.movedim(channel, -1)
-    for picture in pictures.reshape(-1, *pictures.shape[-3:]):
-        yield picture[..., :3] if picture.shape[-1] > 1 else picture[..., 0]
+def _planes(array: torch.Tensor, *, merged: bool) -> Iterator[torch.Tensor]:
+    """Pictures (H, W), or (H, W, 3) where channels may be `merged`, of an array of any number of them."""
+    if merged and array.ndim >= 3:
+        # Channels stand first in tensors and last in arrays; of both, few are channels.
+        channel = next((c for c in (-3, -1) if array.shape[c] in _CHANNELS), None)
+        if array.shape[-1] in _CHANNELS and array.shape[-2] not in _CHANNELS:
+            channel = -1
+        if channel is not None:
+            pictures = array.movedim(channel, -1)
+            for picture in pictures.reshape(-1, *pictures.shape[-3:]):
+                yield picture[..., :3] if picture.shape[-1] >= 3 else picture[..., 0]
+            return
+    if array.shape[-1] == 1 and array.ndim >= 3:  # grey, with its channel last
+        array = array[..., 0]
+    # Depth maps and masks, and stacks of many control channels: each by itself.
+    yield from array.reshape(-1, *array.shape[-2:])
 
 
 def _scaled(picture: torch.Tensor) -> Image.Image:
-    """A picture whose scale its maker alone knows (0 to 1, -1 to 1, 0 to 255, depth), at full contrast."""
-    low, high = picture.min(), picture.max()
-    array = ((picture - low) / (high - low).clamp(min=1e-6)).numpy()
+    """A picture whose scale its maker alone knows (0 to 1, -1 to 1, 0 to 255, depth), at full contrast.
+
+    A few numbers far away from all others change nothing: they would hide the rest.
+    """
+    array = np.nan_to_num(picture.numpy())
+    low, high = np.percentile(array, (0.1, 99.9))
+    if high - low < _FLAT:  # thin letters may be less than that
+        low, high = array.min(), array.max()
+    array = ((array - low) / max(high - low, _FLAT)).clip(0, 1)
     return picture_of(array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=-1))
 
 
@@ -161,7 +190,11 @@ def _unscaled(vae: Any, latents: torch.Tensor) -> torch.Tensor:
 def _size(pipe: Any, call: Mapping[str, Any]) -> tuple[int, int]:
     """Height and width in pixels that a pipeline call draws."""
     usual = getattr(pipe, "default_sample_size", 0) * pipe.vae_scale_factor
-    return (
-        int(argument(pipe, call, "height") or usual),
-        int(argument(pipe, call, "width") or usual),
-    )
+    height = int(argument(pipe, call, "height") or usual)
+    width = int(argument(pipe, call, "width") or usual)
+    area = argument(pipe, call, "max_area")
+    if area is not None:  # FLUX Kontext keeps the sides' ratio alone
+        unit, ratio = int(pipe.vae_scale_factor) * 2, width / height
+        sides = (area / ratio) ** 0.5, (area * ratio) ** 0.5
+        height, width = (round(side) // unit * unit for side in sides)
+    return height, width

@@ -21,6 +21,7 @@ __all__ = [
     "EMBEDDINGS",
     "INSTRUCTIONS",
     "LATENTS",
+    "MASKS",
     "NEGATIVE",
     "PICTURES",
     "SETTINGS",
@@ -141,7 +142,9 @@ SETTINGS = frozenset(
 
 _GUIDANCE = frozenset({"guidance_scale", "true_cfg_scale"})
 """Numbers that decide whether negative prompts lead away."""
-_ATTENTION_KEYS = frozenset({"scale", "ip_adapter_masks"})
+MASKS = "ip_adapter_masks"
+"""The one key of `ATTENTION` that holds pictures."""
+_ATTENTION_KEYS = frozenset({"scale", MASKS})
 _KNOWN = (
     TEXTS
     | INSTRUCTIONS

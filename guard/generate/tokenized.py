@@ -13,6 +13,7 @@ from typing import Any
 
 from guard.errors import InvalidInput
 from guard.generate.arguments import argument
+from guard.substitute.compiled import plain
 
 __all__ = ["readings", "refuse_learned_tokens", "written_out"]
 
@@ -55,11 +56,20 @@ def refuse_learned_tokens(pipe: Any, name: str, text: str, declared: Mapping[str
 
 
 def written_out(text: str, declared: Mapping[str, str]) -> str:
-    """The text with what the tokens of `declared` stand for in their place, whatever their letter case."""
-    for token, meaning in declared.items():
-        own = meaning.replace("\\", r"\\")  # no reference to a group
-        text = re.sub(re.escape(token), own, text, flags=re.IGNORECASE)
-    return text
+    """The text with what the tokens of `declared` stand for in their place, whatever their letter case.
+
+    Of tokens that begin alike the longest is meant, as tokenizers do it.
+    """
+    if not declared:
+        return text
+    meanings = {token.casefold(): meaning for token, meaning in declared.items()}
+    longest_first = sorted(map(re.escape, declared), key=len, reverse=True)
+    return re.sub(
+        "|".join(longest_first),
+        lambda found: meanings.get(found[0].casefold(), ""),
+        text,
+        flags=re.IGNORECASE,
+    )
 
 
 def _tokenizers(pipe: Any) -> Iterator[tuple[Any, Any]]:
@@ -72,14 +82,15 @@ def _tokenizers(pipe: Any) -> Iterator[tuple[Any, Any]]:
 
 def _limit(pipe: Any, call: Mapping[str, Any], tokenizer: Any, encoder: Any) -> int:
     """How many tokens of a text reach `encoder`, the tokenizer's own marks among them."""
-    if "CLIP" in type(encoder).__name__:
+    if "CLIP" in type(plain(encoder)).__name__:
         return int(tokenizer.model_max_length)
     return int(argument(pipe, call, "max_sequence_length") or _IF_LIMIT)
 
 
 def _cut(tokenizer: Any, text: str, limit: int, in_template: bool) -> list[str]:
-    # A token stands for a byte at least, and there are two marks at most.
-    if len(text.encode("utf-8", "replace")) + 2 <= limit - _TEMPLATE_TOKENS:
+    # A token stands for a letter at least, and there are two marks at most. Other letters than ASCII's may
+    # become more when they are normalised.
+    if text.isascii() and len(text) + 2 <= limit - _TEMPLATE_TOKENS:
         return []
     if not getattr(tokenizer, "is_fast", True):
         return _decoded(tokenizer, text, limit)

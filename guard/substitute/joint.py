@@ -265,6 +265,11 @@ class ShadowProcessor:
     def __init__(self, edit: Any, index: int, block: Any, original: Any) -> None:
         self._edit, self._index, self._block, self._original = edit, index, block, original
 
+    @property
+    def original(self) -> Any:
+        """The processor that it stands in for."""
+        return self._original
+
 
 def feed_text_forward(
     block: Any, text: torch.Tensor, attended: torch.Tensor, gates: Sequence[torch.Tensor]

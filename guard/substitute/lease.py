@@ -79,7 +79,16 @@ def exclusive(parts: Iterable[Any], *, again: bool = False) -> Iterator[None]:
         )
     with ExitStack() as undo:
         for _, lock in sorted(locks.items()):
-            undo.enter_context(lock.lock)
+            if not mine:
+                undo.enter_context(lock.lock)
+            elif lock.lock.enter_if_free():
+                undo.push(lock.lock)
+            else:
+                # It holds others, and whoever holds this one may wait for those.
+                raise SubstitutionError(
+                    "another thread is drawing with a part of this pipeline, and a callback cannot wait "
+                    "for it: do that before or after the call"
+                )
         new = wanted - mine
         mine |= new
         undo.callback(mine.difference_update, new)

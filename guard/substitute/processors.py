@@ -19,6 +19,7 @@ from torch import nn
 
 from guard.errors import SubstitutionError
 from guard.substitute.compiled import plain
+from guard.substitute.joint import ShadowProcessor
 
 __all__ = ["UNDERSTOOD", "refuse_foreign_processors"]
 
@@ -46,9 +47,14 @@ UNDERSTOOD: frozenset[type] = frozenset(
 
 
 def refuse_foreign_processors(model: nn.Module) -> None:
-    """Raise SubstitutionError for an attention processor in `model` that is not in `UNDERSTOOD`."""
+    """Raise SubstitutionError for an attention processor in `model` that is not in `UNDERSTOOD`.
+
+    While another thread draws, an edit's own processors may be in the places of those that are looked for.
+    """
     for name, module in plain(model).named_modules():
         processor: Any = getattr(module, "processor", None)
+        if isinstance(processor, ShadowProcessor):
+            processor = processor.original
         if processor is not None and type(processor) not in UNDERSTOOD:
             raise SubstitutionError(
                 f"{name or 'the model'} runs the attention processor {type(processor).__name__}, which "

@@ -9,10 +9,21 @@ import pytest
 import torch
 from PIL import Image
 
+from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.errors import Blocked
 from guard.types import Rung, Verification
-from tests.draw.cases import INSULT, Case, FixedReader, draw, guarded_by, new_case, pictures
-from tests.generate.calls import HARMLESS, TOXIC
+from tests.draw.cases import (
+    INSULT,
+    Case,
+    FixedReader,
+    checker,
+    draw,
+    guarded_by,
+    new_case,
+    pictures,
+)
+from tests.generate.calls import HARMLESS, TOXIC, call, manifest
+from tests.generate.pipelines import parts_of, pipeline
 
 HALVES = pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 
@@ -52,6 +63,28 @@ def test_two_toxic_rows_are_both_drawn_otherwise(case: Case) -> None:
     found = draw(case.guarded, case.mixed, **more)
     assert len(found) == len(bare)
     assert all(not np.array_equal(f, b) for f, b in zip(found, bare, strict=True))
+
+
+def test_toxic_rows_that_read_alike_are_edited_together(case: Case) -> None:
+    """And are reported so."""
+    more: dict[str, Any] = {"prompt": [TOXIC, TOXIC]}
+    bare = draw(case.pipe, case.mixed, **more)
+    case.mixed["generator"].manual_seed(3)
+    torch.manual_seed(3)
+    drawing = case.guarded.draw({**case.mixed, **more})
+    assert drawing.rungs == [Rung.SITES, Rung.SITES]
+    found = drawing.output.images
+    assert all(not np.array_equal(f, b) for f, b in zip(found, bare, strict=True))
+
+
+@pytest.mark.parametrize("name", ["IFImg2ImgPipeline", "IFInpaintingPipeline"])
+def test_a_manifests_arguments_go_to_classes_that_take_them(name: str) -> None:
+    """The manifest is the denoiser's, and some classes over it draw in the size of their picture."""
+    pipe = pipeline(name, parts_of(name))
+    found = manifest(pipe, (1,), call={"height": 16, "width": 16, "clean_caption": False})
+    guarded = GuardedPipeline(pipe, checker(), manifest=found, reader=None)
+    for prompt in (HARMLESS, TOXIC):
+        assert len(draw(guarded, call(pipe, [prompt]))) == 1
 
 
 @HALVES

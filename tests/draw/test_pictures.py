@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from guard.check import Checker
 from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.draw.picture_call import GIVEN_PICTURE, TOXIC_PICTURE
-from guard.draw.pictures import OUTPUT_TYPES, drawn_pictures, given_pictures, withheld
+from guard.draw.pictures import OUTPUT_TYPES, drawn_pictures, given_pictures, has_pictures, withheld
 from guard.errors import Blocked, InvalidInput, VerificationError
 from guard.generate.families import FAMILIES
 from guard.guard import Guard
@@ -118,14 +118,47 @@ def test_a_word_is_read_in_every_form_of_a_picture(form: Any) -> None:
     assert all(letters_of(default_reader().read(p)) == "hello" for p in found)
 
 
-@pytest.mark.parametrize("value", [3, "file.png", {"a": 1}, torch.zeros(1, 3)])
+def test_one_number_far_away_does_not_hide_the_rest() -> None:
+    """In a tensor of any scale."""
+    pipe = pipe_of("StableDiffusionImg2ImgPipeline")
+    tensor = torch.tensor(np.asarray(sign("HELLO"))).permute(2, 0, 1)[None] / 255.0
+    tensor[0, 0, 0, 0] = 1e6
+    (found,) = (p for _, p in given_pictures(pipe, {"image": tensor}))
+    assert letters_of(default_reader().read(found)) == "hello"
+
+
+def test_masks_and_depth_maps_are_never_taken_for_channels() -> None:
+    """Three of them are three pictures; the masks of an IP-Adapter are read as well."""
+    pipe = pipe_of("StableDiffusionImg2ImgPipeline")
+    words = ("ONE", "TWO", "SIX")
+    maps = torch.stack([torch.tensor(np.asarray(sign(w).convert("L"))) for w in words]).float()
+    for call_of in (
+        {"depth_map": maps},
+        {"mask_image": maps[:, None]},
+        {"cross_attention_kwargs": {"ip_adapter_masks": [maps[None]]}},
+    ):
+        assert has_pictures(call_of)
+        read = [default_reader().read(p) for _, p in given_pictures(pipe, call_of)]
+        assert read == [*words]
+    assert not has_pictures({"cross_attention_kwargs": {"scale": 1.0}, "image": None})
+
+
+def test_a_tensor_with_its_channels_last_is_one_picture() -> None:
+    """And not one for each of its rows."""
+    pipe = pipe_of("StableDiffusionImg2ImgPipeline")
+    tensor = torch.tensor(np.asarray(sign("HELLO"))) / 255.0
+    (found,) = (p for _, p in given_pictures(pipe, {"image": tensor}))
+    assert found.size == (384, 192)
+
+
+@pytest.mark.parametrize("value", [3, "file.png", {"a": 1}, torch.zeros(1, 3), torch.zeros(3)])
 def test_what_is_no_picture_is_refused_or_reads_as_nothing(value: Any) -> None:
     """An error names the argument and the kind of thing, and nothing of what is in it."""
     pipe = pipe_of("StableDiffusionImg2ImgPipeline")
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, torch.Tensor) and value.ndim > 1:
         assert all(min(p.size) > 0 for _, p in given_pictures(pipe, {"image": value}))
         return
-    with pytest.raises(InvalidInput, match=f"^image: a {type(value).__name__} is no picture"):
+    with pytest.raises(InvalidInput, match=r"^image: an? .* is no picture"):
         list(given_pictures(pipe, {"image": value}))
 
 

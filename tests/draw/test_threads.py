@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from bench.threads import Drawers, stress
+from guard.draw.guarded_pipeline import GuardedPipeline
 from guard.generate.adapter import adapter_for
 from tests.draw.cases import Case, case_of, counted, draw, pictures
 from tests.generate.calls import DONORS, HARMLESS, TOXIC, manifest
@@ -24,6 +27,39 @@ def test_pictures_are_those_that_are_drawn_alone(family: str) -> None:
     assert guarded.errors == []
     assert guarded.identical == 24
     assert bare.different == 0
+
+
+def test_guards_are_made_and_copied_while_another_thread_draws(case: Case) -> None:
+    """A new guard is there at once; copies wait for the end of the picture, and none holds a part of its edit."""
+    made: dict[str, Any] = {}
+
+    def make() -> None:
+        made["new"] = GuardedPipeline(
+            case.pipe, case.guarded._checker, manifest=case.guarded._manifest, reader=None
+        )
+
+    def duplicate() -> None:
+        made["new"].refuse_unsupported()
+        made["copy"] = copy.copy(case.guarded)
+        made["deep copy"] = copy.deepcopy(case.guarded)
+
+    waiting = threading.Thread(target=duplicate, daemon=True)
+
+    def on_step(done: int, _total: int) -> None:
+        if done == 1:
+            at_once = threading.Thread(target=make, daemon=True)
+            at_once.start()
+            at_once.join(60)
+            assert "new" in made
+            waiting.start()
+
+    case.toxic["generator"].manual_seed(3)
+    torch.manual_seed(3)
+    own = case.guarded.draw(case.toxic, on_step=on_step).output.images
+    waiting.join(120)
+    assert {*made} == {"new", "copy", "deep copy"}
+    for guarded in made.values():
+        assert np.array_equal(draw(guarded, case.toxic), own)
 
 
 def test_what_was_encoded_is_kept_for_its_own_thread(case: Case) -> None:

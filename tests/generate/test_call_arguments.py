@@ -13,7 +13,11 @@ from guard.generate import call_arguments
 from guard.generate.call_arguments import EMBEDDINGS, NEGATIVE, TEXTS, refuse_unknown
 from guard.generate.families import FAMILIES
 
-KINDS = {name: getattr(call_arguments, name) for name in call_arguments.__all__ if name.isupper()}
+KINDS = {
+    name: kind
+    for name in call_arguments.__all__
+    if isinstance(kind := getattr(call_arguments, name), frozenset)
+}
 SUPPORTED = [name for name, family in FAMILIES.items() if family.adapter]
 KNOWN = frozenset().union(*KINDS.values())
 

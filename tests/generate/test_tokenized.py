@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from transformers import CLIPTokenizer, PreTrainedTokenizer
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from transformers import CLIPTokenizer, PreTrainedTokenizer, PreTrainedTokenizerFast
 
 from guard.check import Checker
 from guard.draw.guarded_pipeline import GuardedPipeline
@@ -142,6 +144,31 @@ def test_learned_tokens_are_refused_until_they_are_declared(guard: Guard) -> Non
         drawn({})
     assert drawn({"<thing>": "HELLO"}).decisions[0].action is Action.ALLOW
     assert drawn({"<thing>": "IDIOT"}).decisions[0].action is Action.SUBSTITUTE
+
+
+def test_of_declared_tokens_that_begin_alike_the_longest_is_meant() -> None:
+    """In any order of declaration, and what one stands for is not read as another."""
+    declared = {"sks": "a", "sksdog": "IDIOT", "cat": "sks"}
+    for texts in (declared, dict(reversed(declared.items()))):
+        assert written_out("a sign SKSDOG, sks, cat", texts) == "a sign IDIOT, a, sks"
+
+
+def test_letters_that_grow_when_they_are_normalised_are_cut_too() -> None:
+    """A short text may have more tokens than bytes then; a compiled encoder's limit is its own."""
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    pipe = type("Pipe", (), {})()
+    pipe.tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_max_length=20, unk_token="[UNK]"
+    )
+    clip = type("CLIPTextModel", (torch.nn.Identity,), {})()
+    for encoder in (clip, torch.compile(clip)):
+        pipe.text_encoder = encoder
+        (left,) = readings(
+            pipe, {"max_sequence_length": 256}, "\U0001d160" * 4 + "abc DICKENS", in_template=False
+        )
+        assert left.endswith("abc DICK")
 
 
 class LettersOneByOne(PreTrainedTokenizer):

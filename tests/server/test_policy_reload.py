@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guard.errors import PolicyError
+from guard.errors import PolicyError, SubstitutionError
 from guard.policy import load
+from guard.types import Action, Request
 from server._pb.guard.v1 import guard_pb2 as pb
 from server.local import LocalEngine
 from server.policies import Policies
-from server.settings import SettingsError, load_settings
+from server.settings import Settings, SettingsError, load_settings
 from tests.server.conftest import Kept, until
 
 if TYPE_CHECKING:
@@ -220,3 +222,48 @@ def test_requests_go_on_while_a_policy_is_compiled(
     assert live.stub.CheckPrompt(ask, timeout=10).decision.action == pb.ACTION_FLAG
     go_on.set()
     until(lambda: live.stub.CheckPrompt(ask).decision.action == pb.ACTION_BLOCK)
+
+
+def test_an_edit_that_cannot_be_put_in_force_at_once_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The policies know of it already; the engine goes on with the one before, and tries at the next look."""
+    engine = LocalEngine(Settings(policies=(write(tmp_path, "substitute"),)))
+    try:
+        in_force = engine._in_force
+        write(tmp_path, "block")
+
+        def fail() -> Any:
+            raise SubstitutionError("not now")
+
+        monkeypatch.setattr(engine, "_in_force", fail)
+        with pytest.raises(SubstitutionError):
+            asyncio.run(engine.refresh_policies())
+        assert engine.policies["small"].version == "substitute"
+        monkeypatch.setattr(engine, "_in_force", in_force)
+        (told,) = asyncio.run(engine.refresh_policies())
+        assert (told.name, told.error) == ("small", "")
+        assert engine.policies["small"].version == "block"
+        assert asyncio.run(engine.refresh_policies()) == []
+    finally:
+        asyncio.run(engine.close())
+
+
+def test_an_edit_comes_into_force_while_a_picture_is_being_drawn(tmp_path: Path) -> None:
+    """The model's own processors are in others' hands then; the new guard waits for nobody."""
+    engine = LocalEngine(Settings(policies=(write(tmp_path, "substitute"),)))
+    found: list[str] = []
+
+    def on_step(done: int, _total: int) -> None:
+        if done == 1:
+            write(tmp_path, "block")
+            found.extend(r.error for r in asyncio.run(engine.refresh_policies()))
+
+    try:
+        (guard,) = engine._now.guards.values()
+        outcome = guard.generate(Request(prompt=PROMPT, steps=2), on_step=on_step)
+        assert outcome.decision.action is Action.SUBSTITUTE
+        assert found == [""]
+        assert engine.policies["small"].version == "block"
+    finally:
+        asyncio.run(engine.close())
