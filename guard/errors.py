@@ -91,7 +91,7 @@ class Cancelled(GuardError):
 
 
 class Blocked(GuardError):
-    """Raised by `guard.wrap`'s pipelines before anything is drawn; carries the decision."""
+    """Raised by `guard.wrap`'s pipelines where a prompt is blocked, or what was drawn; carries the decision."""
 
     def __init__(self, decision: Decision) -> None:
         super().__init__(

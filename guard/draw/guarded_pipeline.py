@@ -20,6 +20,8 @@ from torch import nn
 from guard.check import Checker
 from guard.draw.parts import Parts
 from guard.draw.picture_call import PictureCall
+from guard.draw.refused_uses import FIXED, UNGUARDED
+from guard.draw.same_parts import over_same_parts
 from guard.errors import InvalidInput, ManifestError, UnguardedUse
 from guard.fork import computing
 from guard.generate.adapter import Adapter, adapter_for
@@ -34,22 +36,6 @@ from guard.types import Decision, Method, Rung, Verification
 from guard.verify import Reader
 
 __all__ = ["Drawing", "GuardedPipeline"]
-
-_PARTS = "its parts make a pipeline without a guard"
-_NEW = "what it returns is a pipeline without a guard"
-_UNGUARDED: Mapping[str, str] = {
-    "components": f"{_PARTS}: use guarded.as_class(SomePipeline) for another class over the same parts",
-    "progress_bar": "a pipeline's own `__call__` was entered around the guard: call the guarded pipeline",
-    "from_pipe": f"{_NEW}: use guarded.as_class(SomePipeline), or wrap what from_pipe makes of the bare one",
-    "from_pretrained": f"{_NEW}: wrap what the class's own from_pretrained returns",
-    "from_single_file": f"{_NEW}: wrap what the class's own from_single_file returns",
-}
-"""Attributes of a pipeline that would take the guard off, and what to do instead."""
-_FIXED: Mapping[str, str] = {
-    "__class__": "use guarded.as_class(SomePipeline) for another class over the same parts",
-    "prompt_template_encode": "the model reads it with every prompt: set it on the bare pipeline, and wrap that",
-}
-"""Attributes that cannot be set on a guarded pipeline, and what to do instead."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,13 +118,13 @@ class GuardedPipeline:
         return type(self._pipe)
 
     def __getattr__(self, name: str) -> Any:
-        if name in _UNGUARDED:
-            raise UnguardedUse(f"{name}: {_UNGUARDED[name]}")
+        if name in UNGUARDED:
+            raise UnguardedUse(f"{name}: {UNGUARDED[name]}")
         return self._still_guarded(getattr(self._pipe, name))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in _FIXED:
-            raise UnguardedUse(f"{name}: {_FIXED[name]}")
+        if name in FIXED:
+            raise UnguardedUse(f"{name}: {FIXED[name]}")
         if name in GuardedPipeline.__slots__:
             object.__setattr__(self, name, value)
             return
@@ -161,7 +147,7 @@ class GuardedPipeline:
         delattr(self._pipe, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*object.__dir__(self), *dir(self._pipe)} - _UNGUARDED.keys())
+        return sorted({*object.__dir__(self), *dir(self._pipe)} - UNGUARDED.keys())
 
     def __repr__(self) -> str:
         return f"GuardedPipeline({self._pipe!r})"
@@ -197,7 +183,7 @@ class GuardedPipeline:
             image_to_image = guarded.as_class(StableDiffusionXLImg2ImgPipeline)
         """
         with exclusive(self._shared()):
-            return self._around(_made(kind, self._pipe, parts))
+            return self._around(over_same_parts(kind, self._pipe, parts))
 
     def refuse_unsupported(self) -> None:
         """Raise what a call would raise for the model as it is now, whatever its prompts.
@@ -335,22 +321,3 @@ class GuardedPipeline:
 def _is_part(value: Any) -> bool:
     """Whether a value is something that a pipeline draws with, and no number, name or switch."""
     return value is not None and not isinstance(value, str | bool | int | float | torch.Tensor)
-
-
-def _made(kind: Any, pipe: Any, parts: Mapping[str, Any]) -> Any:
-    """A pipeline of the class `kind` over the parts of `pipe`, in whatever dtype each of them has.
-
-    diffusers' `from_pipe` casts them to float32, unless told a dtype, and the pipeline that it is
-    made of shares them.
-    """
-    casts = any(parts.get(name) is not None for name in ("dtype", "torch_dtype"))
-    if casts:
-        return kind.from_pipe(pipe, **parts)
-
-    def to(self: Any, *_args: Any, **_named: Any) -> Any:
-        return self
-
-    still: Any = type(kind.__name__, (kind,), {"to": to, "__module__": kind.__module__})
-    made = still.from_pipe(pipe, **parts)
-    made.__class__ = kind
-    return made

@@ -60,9 +60,10 @@ def lock_of(part: Any) -> ForkSafeLock:
 def exclusive(parts: Iterable[Any], *, again: bool = False) -> Iterator[None]:
     """Hold the locks of all `parts` in a `with` block; what can have none is passed over.
 
-    With `again` a thread that holds some of them already goes on. Without it, raises SubstitutionError where this thread draws with one of them already, as a callback would
-    that draws with the pipeline that calls it; and in a forked process whose parent was drawing with
-    one of them, since it may be edited half-way.
+    Raises SubstitutionError where this thread draws with one of them already, as a callback would that draws
+    with the pipeline that calls it; with `again` it goes on. Raises it as well where a thread that
+    holds others would have to wait for one, since its holder may wait for those; and in a forked
+    process whose parent was drawing with one of them, since that may be edited half-way.
     """
     locks = {lock.order: lock for part in parts if (lock := _lockable(part)) is not None}
     mine: set[tuple[int, int]] = _held.__dict__.setdefault("orders", set())

@@ -1,4 +1,4 @@
-"""Pictures that hold nothing to read are errors, not clean pictures."""
+"""Pictures as engines read them; those that hold nothing to read are errors, not clean pictures."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from PIL import Image
 
 from guard.errors import VerificationError
 
-__all__ = ["picture_of", "refuse_blank"]
+__all__ = ["enlarged", "picture_of", "refuse_blank"]
 
+_MIN_SIDE = 256
+"""Smaller pictures are enlarged until their shorter side has this many pixels."""
 _FLAT = 1
 """Levels of 255 by which pixels of "one colour" may differ.
 
 A pipeline whose numbers overflowed decodes to one value; rounding to 8 bits moves that by at most one.
 """
+
+
+def enlarged(image: Image.Image) -> tuple[Image.Image, int]:
+    """A picture of RGB pixels that is large enough to be read, and how many times it was enlarged."""
+    scale = max(1, -(-_MIN_SIDE // min(image.size)))
+    size = (image.width * scale, image.height * scale)
+    return image.convert("RGB").resize(size, Image.Resampling.BICUBIC), scale
 
 
 def refuse_blank(image: Image.Image) -> None:

@@ -13,12 +13,10 @@ from PIL import Image
 
 from guard.errors import VerificationError
 from guard.fork import ForkSafeLock
+from guard.verify.picture import enlarged
 from guard.verify.reader import Line
 
 __all__ = ["RapidReader", "RapidReaderV6"]
-
-_MIN_SIDE = 256
-"""Smaller pictures are enlarged until their shorter side has this many pixels."""
 
 
 class _Paddle:
@@ -33,10 +31,7 @@ class _Paddle:
 
     def lines(self, image: Image.Image) -> list[Line]:
         """Raises VerificationError where the OCR engine fails."""
-        scale = max(1, -(-_MIN_SIDE // min(image.size)))
-        large = image.convert("RGB").resize(
-            (image.width * scale, image.height * scale), Image.Resampling.BICUBIC
-        )
+        large, scale = enlarged(image)
         pixels = np.ascontiguousarray(np.asarray(large)[:, :, ::-1])
         try:
             with self._lock:

@@ -10,11 +10,10 @@ import subprocess
 from PIL import Image
 
 from guard.errors import VerificationError
+from guard.verify.picture import enlarged
 
 __all__ = ["TesseractReader"]
 
-_MIN_SIDE = 256
-"""Smaller pictures are enlarged until their shorter side has this many pixels."""
 _SECONDS = 60
 """A picture that takes longer is an error: the slowest of bench/ocr.py's took 2 seconds."""
 
@@ -39,10 +38,7 @@ class TesseractReader:
 
     def read(self, image: Image.Image) -> str:
         """Raises VerificationError where Tesseract fails."""
-        scale = max(1, -(-_MIN_SIDE // min(image.size)))
-        large = image.convert("RGB").resize(
-            (image.width * scale, image.height * scale), Image.Resampling.BICUBIC
-        )
+        large, _ = enlarged(image)
         data = io.BytesIO()
         large.save(data, "PNG", compress_level=1, dpi=(72, 72))
         try:

@@ -137,3 +137,27 @@ def test_a_forked_child_does_not_wait_for_its_parents_threads(drawing: bool) -> 
     os.close(read)
     os.close(write)
     assert ("load the pipeline in this process" in said) if drawing else (said == "drawn")
+
+
+def test_a_thread_that_draws_does_not_wait_for_another_that_does() -> None:
+    """Each would wait for what the other holds: the second one is refused, and both go on."""
+    first, second = nn.Linear(2, 2), nn.Linear(2, 2)
+    reached, said = threading.Barrier(2), []
+
+    def draw(own: nn.Module, others: nn.Module) -> None:
+        with exclusive([own]):
+            reached.wait(60)
+            try:
+                with exclusive([others], again=True):
+                    pass
+            except SubstitutionError as error:
+                said.append(str(error))
+            reached.wait(60)
+
+    threads = [in_another_thread(lambda p=p: draw(*p)) for p in ((first, second), (second, first))]
+    for thread in threads:
+        thread.join(60)
+    assert len(said) == 2
+    assert all("a callback cannot wait" in s for s in said)
+    assert free(first)
+    assert free(second)
