@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -32,15 +31,6 @@ from tests.generate.pipelines import parts_of, pipeline
 SUPPORTED = [n for n, f in FAMILIES.items() if f.adapter]
 WITH_LATENTS = [n for n in SUPPORTED if not n.startswith("IF")]
 """IF draws pixels."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """The nets are so small that a second thread only waits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @cache
