@@ -134,6 +134,8 @@ def generate(
     _one_of(prompt, jsonl_file)
     backend: Backend
     if server is not None:
+        if unreached:
+            raise typer.BadParameter("--unreached: with --server its settings decide that")
         backend = Remote(server, _tls(tls_ca, tls_cert, tls_key), policy, model)
     else:
         model = model or "sd3-tiny"

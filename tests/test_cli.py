@@ -46,8 +46,9 @@ def test_check_jsonl_keeps_the_contract() -> None:
         ("generate", "a cat", "--model", "no-such-model"),
         ("generate", "a cat", "--out", "/no/such/folder/x.png"),
         ("check", "--jsonl", "/nonexistent.jsonl"),
+        ("generate", "a cat", "--server", "127.0.0.1:1", "--unreached"),
     ],
-    ids=["nothing", "policy", "model", "out", "jsonl"],
+    ids=["nothing", "policy", "model", "out", "jsonl", "unreached"],
 )
 def test_a_users_mistake_is_an_error_without_a_traceback(arguments: tuple[str, ...]) -> None:
     """Exit code 2, a message, and no traceback."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +13,19 @@ import yaml
 from diffusers import SD3Transformer2DModel
 
 from guard.errors import ManifestError, UnsupportedModel
-from guard.generate.load import model_folder
+from guard.generate.load import load_pipeline, model_folder
+from guard.guard import Guard, wrap
+from guard.policy.load import load_policy
 from guard.substitute.manifest import (
     FILE_NAME,
+    choose_manifest,
     digest_weights,
     find_manifest,
     load_manifest,
     shipped_manifests,
 )
+from server.local import _load
+from server.settings import ModelSettings, Settings
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +54,57 @@ def test_a_model_without_a_manifest_is_refused() -> None:
     other = SD3Transformer2DModel(sample_size=8, num_layers=1, num_attention_heads=1)
     with pytest.raises(UnsupportedModel, match=FILE_NAME):
         find_manifest(other, None)
+
+
+@pytest.mark.parametrize("reached", [True, False, None])
+def test_a_manifest_that_missed_its_goal_is_taken_only_where_that_is_said(
+    tmp_path: Path, denoiser: SD3Transformer2DModel, reached: bool | None
+) -> None:
+    """Found in the model's folder or given; one that says nothing of a goal missed none. No fallback hides it."""
+    data = sd3_tiny()
+    data["model"]["weights_digest"] = None
+    data["evidence"].pop("reached")
+    if reached is not None:
+        data["evidence"]["reached"] = reached
+    (tmp_path / FILE_NAME).write_text(yaml.safe_dump(data))
+    manifest = load_manifest(tmp_path / FILE_NAME)
+    for given in (None, manifest):
+        options: dict[str, Any] = {"given": given}
+        assert choose_manifest(denoiser, tmp_path, **options, unreached=True) == manifest
+        if reached is False:
+            for fallback in (False, True):
+                with pytest.raises(ManifestError, match="`reached: false`"):
+                    choose_manifest(denoiser, tmp_path, **options, fallback=fallback)
+        else:
+            assert choose_manifest(denoiser, tmp_path, **options) == manifest
+
+
+def test_every_way_to_a_model_asks_for_a_manifest_that_reached_its_goal(tmp_path: Path) -> None:
+    """`wrap`, `Guard.load` and the server refuse it, and take it where they are told to."""
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder("sd3-tiny"), folder)
+    data = sd3_tiny()
+    data["evidence"]["reached"] = False
+    (folder / FILE_NAME).write_text(yaml.safe_dump(data))
+    policy = replace(load_policy(), verify=False, detoxify={})
+    pipe, _ = load_pipeline(folder)
+    ways: list[Callable[[bool], Any]] = [
+        lambda told: wrap(pipe, policy=policy, folder=folder, unreached=told),
+        lambda told: Guard.load(folder, policy, unreached=told),
+        lambda told: _load(ModelSettings(path=str(folder), unreached=told), Settings()),
+    ]
+    for way in ways:
+        with pytest.raises(ManifestError, match="`reached: false`"):
+            way(False)
+        way(True)
+
+
+def test_a_model_without_a_manifest_is_drawn_by_swap_where_that_is_said() -> None:
+    """`fallback` stands for a manifest that is not there, and for nothing else."""
+    other = SD3Transformer2DModel(sample_size=8, num_layers=1, num_attention_heads=1)
+    assert choose_manifest(other, None, fallback=True) is None
+    with pytest.raises(UnsupportedModel):
+        choose_manifest(other, None)
 
 
 def test_a_folders_manifest_that_does_not_fit_names_the_difference(
