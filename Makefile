@@ -10,9 +10,8 @@ export HF_HUB_OFFLINE := 1
 demo: $(STAMP)
 	$(BIN)/inkguard demo --out out/demo
 
-# In their order, files that start slow processes do not all come last, one after the other.
 test: $(STAMP) lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
