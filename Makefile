@@ -34,16 +34,16 @@ lock: $(STAMP)
 	$(BIN)/python -m pip freeze --exclude-editable --exclude inkguard | sed 's/+cpu$$//' > requirements.lock
 
 # Generated with the oldest supported grpcio-tools, in an environment of its own: newer generated
-# code refuses older runtimes. Imports are made relative to server/_pb, since `guard` is our package.
+# code refuses older runtimes. Imports are made relative to server/inkguard_server/_pb, since `guard` is our package.
 protos:
 	test -x .venv-protos/bin/python || $(PYTHON) -m venv .venv-protos
 	.venv-protos/bin/python -m pip install --quiet --disable-pip-version-check grpcio-tools==1.72.2
-	.venv-protos/bin/python -m grpc_tools.protoc --proto_path=protos --python_out=server/_pb \
-		--pyi_out=server/_pb --grpc_python_out=server/_pb guard/v1/guard.proto
-	sed -i 's/^from guard\.v1 import/from server._pb.guard.v1 import/' server/_pb/guard/v1/guard_pb2_grpc.py
+	.venv-protos/bin/python -m grpc_tools.protoc --proto_path=protos --python_out=server/inkguard_server/_pb \
+		--pyi_out=server/inkguard_server/_pb --grpc_python_out=server/inkguard_server/_pb guard/v1/guard.proto
+	sed -i 's/^from guard\.v1 import/from inkguard_server._pb.guard.v1 import/' server/inkguard_server/_pb/guard/v1/guard_pb2_grpc.py
 
 settings: $(STAMP)
-	$(BIN)/python -m server.settings_docs
+	$(BIN)/python -m inkguard_server.settings_docs
 
 clean:
 	rm -rf $(VENV) .venv-protos out .mypy_cache .ruff_cache .pytest_cache .hypothesis

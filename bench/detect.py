@@ -25,12 +25,12 @@ import numpy as np
 from detect_peers import Peer, prepare
 from detect_tables import alone_table, class_tables, group_of, group_table, slice_table, speed_table
 
-from guard.check import Checker
-from guard.classify.toxicity import ToxicityClassifier
-from guard.extract import extract
-from guard.policy.load import load_policy
-from guard.process import own_process
-from guard.types import Action
+from inkguard.check import Checker
+from inkguard.classify.toxicity import ToxicityClassifier
+from inkguard.extract import extract
+from inkguard.policy.load import load_policy
+from inkguard.process import own_process
+from inkguard.types import Action
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "tests" / "data" / "detect.jsonl"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from guard.measure.intervals import wilson
+from inkguard.measure.intervals import wilson
 
 __all__ = ["alone_table", "class_tables", "group_of", "group_table", "slice_table", "speed_table"]
 

@@ -3,7 +3,7 @@
 Mild insults over scenes of the synthetic world, each drawn at random steps (1 to 20), guidance (1 to 7) and
 size; the donor is the policy's own, of any length. Drawn by the sites alone, without verification and
 without a second try. A word is readable if some stretch of what either engine of the default pair reads is
-within one edit of it (`guard.verify.near`). Every third picture is drawn unguarded as well, from the same
+within one edit of it (`inkguard.verify.near`). Every third picture is drawn unguarded as well, from the same
 noise: how often the word is readable there says what the count is worth. Results stay in --out, so that a run goes on
 where it stopped.
 """
@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from guard.check import load_checker
-from guard.evaluate.prompts import ToxicPrompt, world_prompts
-from guard.generate.load import load_pipeline
-from guard.guard import wrap
-from guard.measure.intervals import wilson
-from guard.process import own_process
-from guard.types import Method
-from guard.verify import DEFAULT_ENGINES, near, readers, readings_of
+from inkguard.check import load_checker
+from inkguard.evaluate.prompts import ToxicPrompt, world_prompts
+from inkguard.generate.load import load_pipeline
+from inkguard.guard import wrap
+from inkguard.measure.intervals import wilson
+from inkguard.process import own_process
+from inkguard.types import Method
+from inkguard.verify import DEFAULT_ENGINES, near, readers, readings_of
 
 SIZES = {
     "sd3-tiny": [(64, 96), (64, 64), (96, 96), (96, 128)],

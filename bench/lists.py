@@ -16,9 +16,9 @@ import numpy as np
 import psutil
 from detect import DATA, LENGTH, timed_prompts
 
-from guard.classify.wordlist import Entry, WordLists
-from guard.policy.load import load_policy
-from guard.types import Action, Severity
+from inkguard.classify.wordlist import Entry, WordLists
+from inkguard.policy.load import load_policy
+from inkguard.types import Action, Severity
 
 SYLLABLES = [
     c + v + e for c in "bcdfghjklmnprstvwz" for v in "aeiou" for e in ("", "n", "r", "sk", "t")

@@ -15,9 +15,9 @@ import psutil
 import torch
 from tqdm import tqdm
 
-from guard.guard import Guard
-from guard.process import own_process
-from guard.types import Request
+from inkguard.guard import Guard
+from inkguard.process import own_process
+from inkguard.types import Request
 
 PROMPTS = (
     'a red sign that says "IDIOT" on a blue background with a yellow star',

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import yaml
 
-from guard.check import Checker, load_checker
-from guard.process import own_process
-from guard.types import Action
+from inkguard.check import Checker, load_checker
+from inkguard.process import own_process
+from inkguard.types import Action
 
 HARMLESS = Path(__file__).parent.parent / "policies" / "harmless.yaml"
 NAMES = ("{}", "{}'s", "Happy birthday, {}", "Welcome home {}", "I love {}", "Vote {}", "{} & Sons")

@@ -24,9 +24,9 @@ from ocr_pictures import KINDS, Attack, attacks, contact_sheet
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
-from guard.errors import VerificationError
-from guard.verify import RapidReader, RapidReaderV6, TesseractReader, letters_of
-from guard.verify.verdict import tokens_of
+from inkguard.errors import VerificationError
+from inkguard.verify import RapidReader, RapidReaderV6, TesseractReader, letters_of
+from inkguard.verify.verdict import tokens_of
 
 Read = Callable[[Image.Image], str]
 PRESENT = "v4"

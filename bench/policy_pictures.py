@@ -19,7 +19,7 @@ from rich.style import Style
 from rich.terminal_theme import SVG_EXPORT_THEME as THEME
 from rich.text import Text
 
-from guard.policy.load import load_policy
+from inkguard.policy.load import load_policy
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "policy"
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
@@ -30,7 +30,7 @@ COLORS = 64
 def printed(arguments: list[str]) -> list[Text]:
     """The prompt and what `inkguard policy ...` prints on a terminal."""
     env = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "118"}
-    command = [sys.executable, "-m", "guard", "policy", *arguments]
+    command = [sys.executable, "-m", "inkguard", "policy", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=FOLDER, check=False)
     if done.returncode not in (0, 1):
         raise SystemExit(done.stderr)

@@ -2,7 +2,7 @@
 
 300 captions, each with a text that was held out before training and scene attributes drawn from a
 fixed seed; one fixed seed a caption, no retries, no dictionary. Exact text: RapidOCR reads the very
-letters (case and spaces aside). Colours and shape: the judge (guard/reference/judge.py), trained on
+letters (case and spaces aside). Colours and shape: the judge (guard/inkguard/reference/judge.py), trained on
 rendered truth only. Intervals are Wilson's at 95 %.
 """
 
@@ -20,17 +20,17 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from guard.errors import UnsupportedModel
-from guard.generate.adapter import adapter_for
-from guard.generate.load import load_pipeline
-from guard.measure.intervals import wilson
-from guard.process import own_process
-from guard.reference.captions import held_out, plain_caption, sample_scene
-from guard.reference.judge import FOLDER as JUDGE
-from guard.reference.judge import load_judge, read_attributes
-from guard.reference.world import HEIGHT, WIDTH
-from guard.substitute.manifest import find_manifest
-from guard.verify import default_reader, letters_of
+from inkguard.errors import UnsupportedModel
+from inkguard.generate.adapter import adapter_for
+from inkguard.generate.load import load_pipeline
+from inkguard.measure.intervals import wilson
+from inkguard.process import own_process
+from inkguard.reference.captions import held_out, plain_caption, sample_scene
+from inkguard.reference.judge import FOLDER as JUDGE
+from inkguard.reference.judge import load_judge, read_attributes
+from inkguard.reference.world import HEIGHT, WIDTH
+from inkguard.substitute.manifest import find_manifest
+from inkguard.verify import default_reader, letters_of
 
 SEED = 2026
 

@@ -27,17 +27,17 @@ import psutil
 import torch
 from tqdm import tqdm
 
-from guard.check import Checker, load_checker
-from guard.client import AsyncClient, Client
-from guard.generate.load import load_pipeline
-from guard.process import own_process
-from guard.spawn import sidecar
-from guard.substitute.manifest import find_manifest
-from guard.types import Request
-from server.app import Sidecar
-from server.checks import Checks
-from server.local import LocalEngine
-from server.settings import load_settings
+from inkguard.check import Checker, load_checker
+from inkguard.client import AsyncClient, Client
+from inkguard.generate.load import load_pipeline
+from inkguard.process import own_process
+from inkguard.spawn import sidecar
+from inkguard.substitute.manifest import find_manifest
+from inkguard.types import Request
+from inkguard_server.app import Sidecar
+from inkguard_server.checks import Checks
+from inkguard_server.local import LocalEngine
+from inkguard_server.settings import load_settings
 
 CALLERS = (1, 16, 64)
 HARMLESS = 'a cyan sign that says "WELCOME" on a brown background with a pink circle'

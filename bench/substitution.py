@@ -21,7 +21,7 @@ import substitution_wall
 import torch
 from tqdm import tqdm
 
-from guard.process import own_process
+from inkguard.process import own_process
 
 OUT = Path(__file__).parent.parent / "out" / "bench"
 

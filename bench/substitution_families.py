@@ -16,13 +16,13 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
-from guard.substitute.caption import CaptionText
-from guard.substitute.cross import CrossText
-from guard.substitute.edit import Substitution
-from guard.substitute.flux import FluxShadow
-from guard.substitute.qwen import QwenShadow
-from guard.substitute.rows import RowMatch
-from guard.substitute.shadow import ShadowText
+from inkguard.substitute.caption import CaptionText
+from inkguard.substitute.cross import CrossText
+from inkguard.substitute.edit import Substitution
+from inkguard.substitute.flux import FluxShadow
+from inkguard.substitute.qwen import QwenShadow
+from inkguard.substitute.rows import RowMatch
+from inkguard.substitute.shadow import ShadowText
 
 __all__ = ["FAMILIES", "KIND", "Family"]
 

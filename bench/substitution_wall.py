@@ -13,17 +13,17 @@ from diffusers import PixArtTransformer2DModel, SD3Transformer2DModel, UNet2DCon
 from substitution_families import FAMILIES
 from tqdm import tqdm
 
-from guard.check import load_checker
-from guard.evaluate.methods import Compared, Methods
-from guard.evaluate.prompts import world_prompts
-from guard.generate.adapter import adapter_for
-from guard.generate.load import load_pipeline
-from guard.substitute.caption import CaptionText
-from guard.substitute.cross import CrossText
-from guard.substitute.edit import Substitution
-from guard.substitute.manifest import find_manifest
-from guard.substitute.rows import FlaggedPrompt
-from guard.substitute.shadow import ShadowText
+from inkguard.check import load_checker
+from inkguard.evaluate.methods import Compared, Methods
+from inkguard.evaluate.prompts import world_prompts
+from inkguard.generate.adapter import adapter_for
+from inkguard.generate.load import load_pipeline
+from inkguard.substitute.caption import CaptionText
+from inkguard.substitute.cross import CrossText
+from inkguard.substitute.edit import Substitution
+from inkguard.substitute.manifest import find_manifest
+from inkguard.substitute.rows import FlaggedPrompt
+from inkguard.substitute.shadow import ShadowText
 
 __all__ = ["measure", "table"]
 

@@ -27,9 +27,9 @@ import diffusers
 import numpy as np
 import torch
 
-from guard.check import Checker
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.policy.model import Mode
+from inkguard.check import Checker
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.policy.model import Mode
 from tests.draw.cases import FAMILIES, INSULT, checker, guarded_by
 from tests.generate.calls import HARMLESS, TOXIC, call, manifest
 

@@ -21,18 +21,18 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from guard.check import Checker
-from guard.classify.toxicity import ToxicityClassifier
-from guard.evaluate.prompts import ToxicPrompt, world_prompts
-from guard.evaluate.score import Scorer
-from guard.generate.adapter import adapter_for
-from guard.generate.load import load_pipeline
-from guard.measure.intervals import wilson
-from guard.policy.load import load_policy
-from guard.process import own_process
-from guard.substitute.joint import Heads, JointShadow
-from guard.substitute.manifest import find_manifest
-from guard.verify import default_reader
+from inkguard.check import Checker
+from inkguard.classify.toxicity import ToxicityClassifier
+from inkguard.evaluate.prompts import ToxicPrompt, world_prompts
+from inkguard.evaluate.score import Scorer
+from inkguard.generate.adapter import adapter_for
+from inkguard.generate.load import load_pipeline
+from inkguard.measure.intervals import wilson
+from inkguard.policy.load import load_policy
+from inkguard.process import own_process
+from inkguard.substitute.joint import Heads, JointShadow
+from inkguard.substitute.manifest import find_manifest
+from inkguard.verify import default_reader
 
 STEPS = 20
 """Of a picture."""

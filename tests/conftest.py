@@ -12,8 +12,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 import torch
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.guard import Guard
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.guard import Guard
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 

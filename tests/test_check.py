@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from guard.check import Checker, load_checker
-from guard.errors import ClassifierError, InvalidInput
-from guard.limits import MAX_PROMPT
-from guard.policy.load import load_policy
-from guard.types import Action
+from inkguard.check import Checker, load_checker
+from inkguard.errors import ClassifierError, InvalidInput
+from inkguard.limits import MAX_PROMPT
+from inkguard.policy.load import load_policy
+from inkguard.types import Action
 
 TOXIC = 'a red sign that says "IDIOT" on a blue background'
 

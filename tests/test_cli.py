@@ -13,7 +13,7 @@ TOXIC = 'a red sign that says "IDIOT" on a blue background'
 
 
 def inkguard(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from guard.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from inkguard.cli import main; main()", *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=200)
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from guard.demo import counters
-from guard.errors import GuardError
-from guard.spawn import Addresses, sidecar
+from inkguard.demo import counters
+from inkguard.errors import GuardError
+from inkguard.spawn import Addresses, sidecar
 
 TOXIC = 'a red sign that says "IDIOT" on a blue background'
 
@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
 
 
 def inkguard(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "guard", *arguments]
+    command = [sys.executable, "-m", "inkguard", *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=100)
 
 

@@ -68,7 +68,7 @@ def test_a_checker_answers_in_forked_children_as_in_their_parent(threads: int) -
         f"""
 import torch
 torch.set_num_threads({threads})
-from guard.check import load_checker
+from inkguard.check import load_checker
 checker = load_checker(None)
 prompts = [f'a sign that says "you are a horrible person {{n}}"' for n in range(5)]
 checker.check_many(prompts)
@@ -98,8 +98,8 @@ def test_locks_that_other_threads_held_at_the_fork_are_free_in_the_child() -> No
     """The scores' cache, the classifier's and the picture reader's: the child checks and reads."""
     run("""
 from PIL import Image
-from guard.check import load_checker
-from guard.verify import default_reader
+from inkguard.check import load_checker
+from inkguard.verify import default_reader
 checker, reader = load_checker(None), default_reader()
 cached = checker._scorer
 held_elsewhere(cached._lock, cached._scorer._lock, reader._lock)
@@ -118,7 +118,7 @@ def test_children_of_a_busy_parent_answer() -> None:
     run("""
 import torch
 torch.set_num_threads(2)
-from guard.check import load_checker
+from inkguard.check import load_checker
 checker = load_checker(None)
 done = False
 
@@ -147,7 +147,7 @@ finally:
 def test_the_lock_keeps_threads_of_one_process_apart() -> None:
     """In the parent and in a forked child: one at a time; its holder may take a reentrant one again."""
     run("""
-from guard.fork import ForkSafeLock
+from inkguard.fork import ForkSafeLock
 
 def apart():
     inside, most = 0, 0
@@ -178,7 +178,7 @@ with again, again:
 def test_a_child_is_told_that_its_parent_was_within_a_block() -> None:
     """What the lock guards may be half changed then; the parent itself and other children are not told."""
     run("""
-from guard.fork import ForkSafeLock
+from inkguard.fork import ForkSafeLock
 
 def told():
     assert lock.left_held()
@@ -204,7 +204,7 @@ for reentrant in (False, True):
 def test_a_block_that_was_entered_before_the_fork_ends_quietly_in_the_child() -> None:
     """The child may take the lock anew inside of it, and has it free afterwards."""
     run("""
-from guard.fork import ForkSafeLock
+from inkguard.fork import ForkSafeLock
 lock = ForkSafeLock()
 with lock:
     child = os.fork()
@@ -224,7 +224,7 @@ def test_a_forked_child_computes_alone_where_its_parent_has_computed_and_only_th
     """A parent that merely imported the guard leaves its children all of their threads."""
     run("""
 import torch
-from guard.fork import computing, in_forked_child, mkl_threads
+from inkguard.fork import computing, in_forked_child, mkl_threads
 torch.set_num_threads(3)
 
 def block():
@@ -260,7 +260,7 @@ first()
 
 def test_a_lazy_attribute_is_computed_once_for_each_object() -> None:
     """And is one of the object's own from then on."""
-    from guard.fork import lazy
+    from inkguard.fork import lazy
 
     class Thing:
         def __init__(self) -> None:
@@ -283,7 +283,7 @@ def test_a_lazy_attribute_is_computed_once_for_each_object() -> None:
 )
 def test_no_module_has_a_lock_that_a_fork_would_leave_shut(file: str) -> None:
     """Locks are `ForkSafeLock`s; `cached_property` has one in Python 3.11, so `lazy` stands for it."""
-    if file == "guard/fork.py":
+    if file == "guard/inkguard/fork.py":
         return
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     used = {

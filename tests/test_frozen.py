@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from guard.frozen import FrozenDict, freeze
+from inkguard.frozen import FrozenDict, freeze
 
 ROOT = Path(__file__).resolve().parents[1]
 GIVEN = {"a": 1, "b": 2}

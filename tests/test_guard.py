@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from guard.check import Checker
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import Blocked, ClassifierError, InvalidInput
-from guard.guard import Guard
-from guard.types import Action, Method, Request, Rung, Verification
-from guard.verify import letters_of
+from inkguard.check import Checker
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import Blocked, ClassifierError, InvalidInput
+from inkguard.guard import Guard
+from inkguard.types import Action, Method, Request, Rung, Verification
+from inkguard.verify import letters_of
 
 TOXIC = 'a red sign that says "IDIOT" on a blue background with a yellow star'
 HARMLESS = 'a cyan sign that says "WELCOME" on a brown background with a pink circle'
@@ -84,7 +84,7 @@ def test_a_guarded_picture_does_not_show_the_word(guard: Guard) -> None:
     outcome = guard.generate(Request(prompt=TOXIC, seed=1))
     assert outcome.decision.action is Action.SUBSTITUTE
     if outcome.image is not None:
-        from guard.verify import default_reader
+        from inkguard.verify import default_reader
 
         assert "idiot" not in letters_of(default_reader().read(outcome.image))
         assert outcome.verification is Verification.CLEAN

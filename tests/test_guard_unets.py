@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.generate.load import load_pipeline, model_folder
-from guard.guard import Guard
-from guard.substitute.manifest import find_manifest
-from guard.types import Action, Request, Rung, Verification
-from guard.verify import letters_of
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.generate.load import load_pipeline, model_folder
+from inkguard.guard import Guard
+from inkguard.substitute.manifest import find_manifest
+from inkguard.types import Action, Request, Rung, Verification
+from inkguard.verify import letters_of
 
 TOXIC = 'a red sign that says "IDIOT" on a blue background with a yellow star'
 HARMLESS = 'a cyan sign that says "WELCOME" on a brown background with a pink circle'

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.jsonl import Job, run
+from inkguard.jsonl import Job, run
 
 
 def needs_prompt(data: dict[str, Any]) -> str | None:

@@ -89,7 +89,9 @@ def others_of(script: str) -> str:
     """Imports of all that a script imports of others: what those change is not the guard's doing."""
     done = run(f"{script}\nimport sys\nprint('MODULES', *sys.modules)")
     names = done.stdout.rpartition("MODULES")[2].split()
-    others = [n for n in names if n.split(".")[0] not in ("guard", "server", "__main__")]
+    others = [
+        n for n in names if n.split(".")[0] not in ("inkguard", "inkguard_server", "__main__")
+    ]
     return f"""
 import contextlib, importlib
 for name in {others!r}:
@@ -100,11 +102,11 @@ for name in {others!r}:
 
 def test_importing_the_guard_changes_nothing() -> None:
     """And loads no model library, so that it takes no time."""
-    others = others_of("import guard")
+    others = others_of("import inkguard")
     run(f"""{_SNAPSHOT}{others}
 before = state()
-import guard
-unchanged(before, "import guard")
+import inkguard
+unchanged(before, "import inkguard")
 assert not {{"torch", "diffusers", "transformers", "huggingface_hub"}} & sys.modules.keys()
 """)
 
@@ -112,9 +114,9 @@ assert not {{"torch", "diffusers", "transformers", "huggingface_hub"}} & sys.mod
 def test_loading_and_drawing_change_nothing() -> None:
     """In a host that has set the libraries up in its own way."""
     use = """
-import guard
-unchanged(before, "import guard")
-from guard import Guard, Request, wrap
+import inkguard
+unchanged(before, "import inkguard")
+from inkguard import Guard, Request, wrap
 unchanged(before, "from guard import Guard, wrap")
 loaded = Guard.load()
 unchanged(before, "Guard.load()")
@@ -140,8 +142,8 @@ before = state()
 def test_as_a_library_it_asks_no_network() -> None:
     """With the hub open, as a host has it: no connection and no name is even tried."""
     run(f"""{_NO_NETWORK}
-from guard import Guard, Request
-from guard.generate.load import embedded_models, load_pipeline
+from inkguard import Guard, Request
+from inkguard.generate.load import embedded_models, load_pipeline
 for model in embedded_models():
     load_pipeline(model)
 guard = Guard.load()
@@ -157,10 +159,10 @@ assert not tried, tried
 @pytest.mark.parametrize(
     "start",
     [
-        "from guard.cli import main; main()",
-        "import runpy; runpy.run_module('guard', run_name='__main__')",
+        "from inkguard.cli import main; main()",
+        "import runpy; runpy.run_module('inkguard', run_name='__main__')",
     ],
-    ids=["inkguard", "python -m guard"],
+    ids=["inkguard", "python -m inkguard"],
 )
 def test_the_command_closes_the_hub_and_keeps_prompts_from_standard_error(start: str) -> None:
     """A prompt that is much too long for the model is cut, which its libraries would quote."""
@@ -187,7 +189,7 @@ assert not tried, tried
 def test_whoever_owns_the_process_sets_it_up_before_or_after_the_libraries(imported: str) -> None:
     """The hub is closed, the bars are off, and only errors are logged."""
     run(f"""{imported}
-from guard.process import own_process
+from inkguard.process import own_process
 own_process()
 own_process()
 import diffusers, huggingface_hub, transformers
@@ -195,7 +197,7 @@ from huggingface_hub import constants
 assert constants.HF_HUB_OFFLINE
 assert huggingface_hub.utils.are_progress_bars_disabled()
 assert diffusers.utils.logging.get_verbosity() == transformers.utils.logging.get_verbosity() == 40
-from guard.process import hub_allowed
+from inkguard.process import hub_allowed
 with hub_allowed():
     assert not constants.HF_HUB_OFFLINE
 assert constants.HF_HUB_OFFLINE
@@ -208,7 +210,7 @@ def test_what_the_user_has_set_wins(imported: str) -> None:
     script = f"""{imported}
 import os
 before = dict(os.environ)
-from guard.process import hub_allowed, own_process
+from inkguard.process import hub_allowed, own_process
 own_process()
 assert {{k: os.environ[k] for k in before}} == before
 import diffusers, transformers
@@ -232,7 +234,7 @@ def test_a_host_whose_hub_is_open_may_name_a_model_that_is_on_it() -> None:
     """Nobody called `own_process`: what the host's environment says of the hub is left alone."""
     run("""
 from huggingface_hub import constants
-from guard.process import hub_allowed
+from inkguard.process import hub_allowed
 for offline in (False, True):
     constants.HF_HUB_OFFLINE = offline
     with hub_allowed():

@@ -7,9 +7,9 @@ from urllib.parse import unquote_plus
 
 import pytest
 
-from guard.guard import Guard
-from guard.reading import check_as_read
-from guard.types import Action, Decision
+from inkguard.guard import Guard
+from inkguard.reading import check_as_read
+from inkguard.types import Action, Decision
 
 SIGN = 'a red sign that says "{}" on a blue background'
 

@@ -16,20 +16,20 @@ from typing import Any
 
 import pytest
 
-import guard.client.reply
-import guard.types
-from guard.check import Checker
-from guard.errors import Blocked, GuardError
-from guard.policy.load import load_policy
-from guard.policy.model import Policy
-from guard.substitute.manifest import load_manifest, shipped_manifests
+import inkguard.client.reply
+import inkguard.types
+from inkguard.check import Checker
+from inkguard.errors import Blocked, GuardError
+from inkguard.policy.load import load_policy
+from inkguard.policy.model import Policy
+from inkguard.substitute.manifest import load_manifest, shipped_manifests
 from tests.travel import WAYS, every_error, made_up
 
 DETECT = Path(__file__).parent / "data" / "detect.jsonl"
 ERRORS = every_error()
 RECORDS = [
     kind
-    for module in (guard.types, guard.client.reply)
+    for module in (inkguard.types, inkguard.client.reply)
     for kind in vars(module).values()
     if dataclasses.is_dataclass(kind)
     and isinstance(kind, type)

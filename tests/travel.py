@@ -16,10 +16,10 @@ from typing import Any
 
 from PIL import Image
 
-import guard
-import guard.types
-import server
-from guard.types import Action
+import inkguard
+import inkguard.types
+import inkguard_server
+from inkguard.types import Action
 
 __all__ = ["WAYS", "every_error", "import_all", "made_up", "subclasses"]
 
@@ -37,7 +37,7 @@ _BY_NAME: dict[str, Any] = {"start": 0, "end": 4, "text": "dunc"}
 
 def import_all() -> None:
     """Every module of the packages, so that every class is known."""
-    for package in (guard, server):
+    for package in (inkguard, inkguard_server):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not found.name.endswith("__main__"):
                 importlib.import_module(found.name)
@@ -53,7 +53,7 @@ def subclasses(root: type) -> Iterator[type]:
 
 def of_ours(kind: type) -> bool:
     """Whether the packages define a class."""
-    return kind.__module__.split(".")[0] in ("guard", "server")
+    return kind.__module__.split(".")[0] in ("inkguard", "inkguard_server")
 
 
 def every_error() -> list[type]:
@@ -81,7 +81,7 @@ def made_up(kind: type) -> Any:
 
 def _hints(kind: type) -> dict[str, Any]:
     of: Any = kind if dataclasses.is_dataclass(kind) else kind.__init__  # type: ignore[misc]
-    return typing.get_type_hints(of, localns=vars(guard.types))
+    return typing.get_type_hints(of, localns=vars(inkguard.types))
 
 
 def _value(hint: Any) -> Any:

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from guard.classify.cache import CachedScorer
-from guard.classify.toxicity import ToxicityClassifier
-from guard.errors import ClassifierError
+from inkguard.classify.cache import CachedScorer
+from inkguard.classify.toxicity import ToxicityClassifier
+from inkguard.errors import ClassifierError
 
 TEXTS = ["HELLO WORLD", "you are an idiot", "HELLO  WORLD", "open"]
 

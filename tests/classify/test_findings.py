@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from guard.classify.findings import find
-from guard.extract import extract
-from guard.policy.decide import decide
-from guard.policy.load import load_policy
-from guard.types import Action, Finding
+from inkguard.classify.findings import find
+from inkguard.extract import extract
+from inkguard.policy.decide import decide
+from inkguard.policy.load import load_policy
+from inkguard.types import Action, Finding
 
 POLICY = load_policy()
 PIECES = [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.classify.letters import FLIPPED, latin
+from inkguard.classify.letters import FLIPPED, latin
 
 WRITTEN = [
     ("cyrillic", "тнеу", "they"),

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from guard.classify.english import english_words
-from guard.classify.nearly import Nearly
-from guard.classify.sounds import sketch, sound
-from guard.classify.terms import Entry
-from guard.types import Action, Severity
+from inkguard.classify.english import english_words
+from inkguard.classify.nearly import Nearly
+from inkguard.classify.sounds import sketch, sound
+from inkguard.classify.terms import Entry
+from inkguard.types import Action, Severity
 
 
 def entry(term: str, misspelled: bool = True) -> Entry:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.classify.normalize import fold, variants
+from inkguard.classify.normalize import fold, variants
 
 READINGS = [
     "IDIOT",

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from guard.check import Checker
-from guard.classify.findings import find
-from guard.classify.scored import scored_texts
-from guard.extract import extract
-from guard.policy.load import load_policy
-from guard.policy.model import Policy, WholePrompt
-from guard.types import Action
+from inkguard.check import Checker
+from inkguard.classify.findings import find
+from inkguard.classify.scored import scored_texts
+from inkguard.extract import extract
+from inkguard.policy.load import load_policy
+from inkguard.policy.model import Policy, WholePrompt
+from inkguard.types import Action
 
 POLICY = load_policy()
 TWO = 'a door with "GO ON" above "AND LEAVE"'

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.classify.wordlist import WordLists
-from guard.policy.load import load_policy
-from guard.types import Action
+from inkguard.classify.wordlist import WordLists
+from inkguard.policy.load import load_policy
+from inkguard.types import Action
 
 POLICY = load_policy()
 LISTS = POLICY.words

@@ -16,14 +16,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from guard.classify import toxicity
-from guard.classify.toxicity import (
+from inkguard.classify import toxicity
+from inkguard.classify.toxicity import (
     DIGEST_VARIABLE,
     EMBEDDED,
     FOLDER_VARIABLE,
     ToxicityClassifier,
 )
-from guard.errors import ClassifierError, ModelError
+from inkguard.errors import ClassifierError, ModelError
 
 FILE = "toxic_original-c1212f89.ckpt"
 TOXIC = (

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.classify.wordlist import Entry, Matching, WordLists
-from guard.policy.load import load_policy
-from guard.types import Action, Severity
+from inkguard.classify.wordlist import Entry, Matching, WordLists
+from inkguard.policy.load import load_policy
+from inkguard.types import Action, Severity
 
 
 def entry(term: str, matching: Matching = Matching.INFLECTED) -> Entry:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from guard.spawn import sidecar
-from server.settings import load_settings
+from inkguard.spawn import sidecar
+from inkguard_server.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

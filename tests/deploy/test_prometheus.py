@@ -16,9 +16,9 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from guard.client import Client, ServerError
-from guard.spawn import sidecar
-from guard.types import Request
+from inkguard.client import Client, ServerError
+from inkguard.spawn import sidecar
+from inkguard.types import Request
 
 HARMLESS = 'a cyan sign that says "WELCOME"'
 TOXIC = 'a red sign that says "IDIOT"'

@@ -27,9 +27,9 @@ from unittest import mock
 import yaml
 from markdown_it import MarkdownIt
 
-from guard.cli import main
-from guard.errors import PolicyError
-from guard.policy.load import load_policy
+from inkguard.cli import main
+from inkguard.errors import PolicyError
+from inkguard.policy.load import load_policy
 
 __all__ = ["problems", "section", "write_files"]
 

@@ -24,7 +24,7 @@ def test_a_python_block_of_the_readme_runs(tmp_path: Path, number: int) -> None:
     """Each by itself, in a new process and an empty folder, with no word of a traceback."""
     script = tmp_path / "block.py"
     script.write_text(python_blocks("README.md")[number], encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, script.name],
         cwd=tmp_path,

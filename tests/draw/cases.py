@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from guard.check import Checker
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.generate.adapter import adapter_for
-from guard.policy.load import load_policy
+from inkguard.check import Checker
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.generate.adapter import adapter_for
+from inkguard.policy.load import load_policy
 from tests.generate import pipelines
 from tests.generate.calls import HARMLESS, TOXIC, call, manifest
 

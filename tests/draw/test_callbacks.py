@@ -9,8 +9,8 @@ import pytest
 import torch
 from diffusers.callbacks import MultiPipelineCallbacks, SDXLCFGCutoffCallback
 
-from guard.draw.callbacks import Callbacks
-from guard.errors import InvalidInput
+from inkguard.draw.callbacks import Callbacks
+from inkguard.errors import InvalidInput
 
 GUARDED = object()
 PROMPTS = torch.arange(24.0).reshape(4, 2, 3)

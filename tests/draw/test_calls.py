@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import Blocked
-from guard.types import Rung, Verification
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import Blocked
+from inkguard.types import Rung, Verification
 from tests.draw.cases import (
     INSULT,
     Case,

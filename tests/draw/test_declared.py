@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from guard.draw.declared import check_declared
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import InvalidInput
-from guard.generate.adapter import adapter_for
-from guard.guard import Guard
-from guard.types import Action, Rung
+from inkguard.draw.declared import check_declared
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import InvalidInput
+from inkguard.generate.adapter import adapter_for
+from inkguard.guard import Guard
+from inkguard.types import Action, Rung
 from tests.generate.calls import HARMLESS, TOXIC, call, manifest, plain
 from tests.generate.pipelines import parts_of, pipeline
 

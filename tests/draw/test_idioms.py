@@ -15,10 +15,10 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 
-from guard.check import Checker
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import GuardError, InvalidInput, UnguardedUse
-from guard.policy.model import Mode
+from inkguard.check import Checker
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import GuardError, InvalidInput, UnguardedUse
+from inkguard.policy.model import Mode
 from tests.draw.cases import FAMILIES, Case, checker, counted, draw, guarded_by, new_case, pictures
 from tests.generate.calls import HARMLESS, TOXIC, call, manifest, snapshot
 

@@ -15,16 +15,22 @@ from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
 from diffusers.pipelines.stable_diffusion import StableDiffusionPipelineOutput
 from PIL import Image, ImageDraw, ImageFont
 
-from guard.check import Checker
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.draw.picture_call import GIVEN_PICTURE, TOXIC_PICTURE
-from guard.draw.pictures import OUTPUT_TYPES, drawn_pictures, given_pictures, has_pictures, withheld
-from guard.errors import Blocked, InvalidInput, VerificationError
-from guard.generate.families import FAMILIES
-from guard.guard import Guard
-from guard.policy.model import Mode
-from guard.types import Verification
-from guard.verify import default_reader, letters_of
+from inkguard.check import Checker
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.draw.picture_call import GIVEN_PICTURE, TOXIC_PICTURE
+from inkguard.draw.pictures import (
+    OUTPUT_TYPES,
+    drawn_pictures,
+    given_pictures,
+    has_pictures,
+    withheld,
+)
+from inkguard.errors import Blocked, InvalidInput, VerificationError
+from inkguard.generate.families import FAMILIES
+from inkguard.guard import Guard
+from inkguard.policy.model import Mode
+from inkguard.types import Verification
+from inkguard.verify import default_reader, letters_of
 from tests.generate.calls import HARMLESS, TOXIC, call, manifest, plain
 from tests.generate.pipelines import parts_of, pipeline
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from diffusers.callbacks import SDCFGCutoffCallback, SDXLCFGCutoffCallback
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import Blocked, InvalidInput, SubstitutionError
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import Blocked, InvalidInput, SubstitutionError
 from tests.draw.cases import Case, FixedReader, case_of, draw, guarded_by, pictures
 from tests.generate.calls import HARMLESS, TOXIC
 

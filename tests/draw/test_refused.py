@@ -14,11 +14,11 @@ from diffusers.hooks import HookRegistry, ModelHook
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import GuardError, InvalidInput, SubstitutionError
-from guard.generate.adapter import adapter_for
-from guard.generate.call_arguments import EMBEDDINGS
-from guard.types import Action, Decision
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import GuardError, InvalidInput, SubstitutionError
+from inkguard.generate.adapter import adapter_for
+from inkguard.generate.call_arguments import EMBEDDINGS
+from inkguard.types import Action, Decision
 from tests.draw.cases import (
     INSULT,
     Case,

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from bench.threads import Drawers, stress
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.generate.adapter import adapter_for
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.generate.adapter import adapter_for
 from tests.draw.cases import Case, case_of, counted, draw, pictures
 from tests.generate.calls import DONORS, HARMLESS, TOXIC, manifest
 

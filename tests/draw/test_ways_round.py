@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from guard.errors import InvalidInput, SubstitutionError, UnguardedUse
-from guard.generate.adapter import adapter_for
-from guard.guard import wrap
+from inkguard.errors import InvalidInput, SubstitutionError, UnguardedUse
+from inkguard.generate.adapter import adapter_for
+from inkguard.guard import wrap
 from tests.draw.cases import Case, FixedReader, case_of, draw, guarded_by, pictures
 from tests.generate.calls import HARMLESS, TOXIC
 

@@ -18,17 +18,17 @@ import yaml
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
 from PIL import Image
 
-from guard.cli import main
-from guard.errors import InvalidInput
-from guard.evaluate.methods import Compared, Methods
-from guard.evaluate.run import Options, run
-from guard.evaluate.score import Scorer
-from guard.evaluate.sheet import contact_sheet
-from guard.generate.load import model_folder
-from guard.guard import Guard
-from guard.measure import MeasureError
-from guard.substitute.manifest import FILE_NAME, shipped_manifests
-from guard.verify import default_reader
+from inkguard.cli import main
+from inkguard.errors import InvalidInput
+from inkguard.evaluate.methods import Compared, Methods
+from inkguard.evaluate.run import Options, run
+from inkguard.evaluate.score import Scorer
+from inkguard.evaluate.sheet import contact_sheet
+from inkguard.generate.load import model_folder
+from inkguard.guard import Guard
+from inkguard.measure import MeasureError
+from inkguard.substitute.manifest import FILE_NAME, shipped_manifests
+from inkguard.verify import default_reader
 from tests.disk import full_beyond
 
 

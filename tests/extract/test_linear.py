@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from guard.extract import extract, readings
+from inkguard.extract import extract, readings
 
 UNITS = [
     *('"', "“", "' ", "'s' ", 'a" ', '"a" ', "“.'`«", "„“", "``", "'' ", '\\"', "&quot;", "%22"),

@@ -6,7 +6,7 @@ import sys
 
 import regex
 
-from guard.extract.marks import CLOSERS, MARKS, NESTING, STRAY
+from inkguard.extract.marks import CLOSERS, MARKS, NESTING, STRAY
 
 
 def test_all_of_unicodes_quotation_marks_are_known() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.extract import extract, readings
+from inkguard.extract import extract, readings
 
 JOINED = [
     '"HEL" on the left and "LO" on the right',

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.extract import extract
-from guard.extract.marks import CLOSERS, INNER_DOUBLE, INNER_SINGLE
+from inkguard.extract import extract
+from inkguard.extract.marks import CLOSERS, INNER_DOUBLE, INNER_SINGLE
 
 
 def examples() -> Iterator[tuple[str, list[str]]]:

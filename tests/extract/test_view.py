@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.extract.view import view
+from inkguard.extract.view import view
 
 SEEN = [
     ("a red car", "a red car"),

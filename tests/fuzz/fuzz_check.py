@@ -12,10 +12,10 @@ import time
 
 import atheris
 
-with atheris.instrument_imports(include=["guard"]):
-    from guard.check import Checker
-    from guard.policy.load import load_policy
-    from guard.types import Action
+with atheris.instrument_imports(include=["inkguard"]):
+    from inkguard.check import Checker
+    from inkguard.policy.load import load_policy
+    from inkguard.types import Action
 
 _SLOWEST = 1.0  # seconds of this process for 10,000 code points
 CHECKER = Checker(load_policy(), None)

@@ -31,7 +31,8 @@ def test_no_text_breaks_the_check(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", _BETWEEN, *target, *limits],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join(str(ROOT / p) for p in ("", "guard", "server"))},
         capture_output=True,
         text=True,
         errors="replace",

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from guard.generate.adapter import adapter_for
-from guard.reference.tokenizers import T5_LENGTH
-from guard.substitute.manifest import Manifest
+from inkguard.generate.adapter import adapter_for
+from inkguard.reference.tokenizers import T5_LENGTH
+from inkguard.substitute.manifest import Manifest
 
 __all__ = [
     "DONORS",

@@ -30,8 +30,8 @@ from transformers import (
     Qwen2_5_VLForConditionalGeneration,
 )
 
-from guard.reference.spelling_clip import spelling_clip_tokenizer
-from guard.reference.tokenizers import t5_tokenizer
+from inkguard.reference.spelling_clip import spelling_clip_tokenizer
+from inkguard.reference.tokenizers import t5_tokenizer
 from tests.generate.nets import WIDTH, new_clip, new_t5, new_unet, new_vae, random
 
 FLUX: dict[str, Any] = {

@@ -18,10 +18,10 @@ from diffusers import (
     T2IAdapter,
 )
 
-from guard.generate.load import load_pipeline, model_folder
-from guard.reference import deepfloyd, sdxl
-from guard.reference.spelling_clip import new_spelling_clip, spelling_clip_tokenizer
-from guard.reference.tokenizers import t5_tokenizer
+from inkguard.generate.load import load_pipeline, model_folder
+from inkguard.reference import deepfloyd, sdxl
+from inkguard.reference.spelling_clip import new_spelling_clip, spelling_clip_tokenizer
+from inkguard.reference.tokenizers import t5_tokenizer
 from tests.generate.nets import new_t5, new_vae, random
 from tests.generate.parts import (
     FLUX,

@@ -8,10 +8,10 @@ from itertools import combinations
 import diffusers
 import pytest
 
-from guard.errors import InvalidInput
-from guard.generate import call_arguments
-from guard.generate.call_arguments import EMBEDDINGS, NEGATIVE, TEXTS, refuse_unknown
-from guard.generate.families import FAMILIES
+from inkguard.errors import InvalidInput
+from inkguard.generate import call_arguments
+from inkguard.generate.call_arguments import EMBEDDINGS, NEGATIVE, TEXTS, refuse_unknown
+from inkguard.generate.families import FAMILIES
 
 KINDS = {
     name: kind

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import Cancelled
-from guard.generate.adapter import adapter_for
-from guard.guard import Guard
-from guard.types import Rung
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import Cancelled
+from inkguard.generate.adapter import adapter_for
+from inkguard.guard import Guard
+from inkguard.types import Rung
 from tests.generate.calls import HARMLESS, TOXIC, call, manifest, plain, snapshot
 from tests.generate.pipelines import FAMILIES
 

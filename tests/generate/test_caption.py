@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import InvalidInput, SubstitutionError, UnsupportedModel
-from guard.generate.adapter import adapter_for
-from guard.generate.watch import Watch
-from guard.guard import Guard
-from guard.timing import Stages
-from guard.types import Action
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import InvalidInput, SubstitutionError, UnsupportedModel
+from inkguard.generate.adapter import adapter_for
+from inkguard.generate.watch import Watch
+from inkguard.guard import Guard
+from inkguard.timing import Stages
+from inkguard.types import Action
 from tests.generate.calls import (
     DONORS,
     HARMLESS,

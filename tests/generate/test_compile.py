@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch._dynamo.backends.debugging import aot_eager
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import Cancelled
-from guard.generate.adapter import adapter_for
-from guard.guard import Guard
-from guard.types import Rung
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import Cancelled
+from inkguard.generate.adapter import adapter_for
+from inkguard.guard import Guard
+from inkguard.types import Rung
 from tests.generate.calls import DONORS, HARMLESS, TOXIC, call, draw, manifest, plain, snapshot
 from tests.generate.pipelines import parts_of, pipeline
 
@@ -146,7 +146,7 @@ def test_a_flagged_call_may_be_the_first_one(name: str, way: Callable[..., None]
 def test_an_exception_in_a_flagged_call_leaves_the_pipeline_compiled(
     guard: Guard, name: str, way: Callable[..., None]
 ) -> None:
-    """Also under `guard.wrap`, which draws calls without a flagged prompt compiled."""
+    """Also under `inkguard.wrap`, which draws calls without a flagged prompt compiled."""
     pipe, backend = pipeline(name, parts_of(name)), _Backend()
     way(pipe, backend)
     wrapped = GuardedPipeline(pipe, guard.checker, manifest=manifest(pipe, (1,)), reader=None)

@@ -11,14 +11,14 @@ import torch
 from diffusers import DDPMScheduler, IFPipeline, UNet2DConditionModel
 from transformers import T5Config, T5EncoderModel
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import Cancelled, InvalidInput, SubstitutionError
-from guard.generate.adapter import adapter_for
-from guard.guard import Guard
-from guard.reference.tokenizers import t5_tokenizer
-from guard.substitute.manifest import Manifest
-from guard.timing import Stages
-from guard.types import Action, Rung
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import Cancelled, InvalidInput, SubstitutionError
+from inkguard.generate.adapter import adapter_for
+from inkguard.guard import Guard
+from inkguard.reference.tokenizers import t5_tokenizer
+from inkguard.substitute.manifest import Manifest
+from inkguard.timing import Stages
+from inkguard.types import Action, Rung
 
 TOXIC = 'a red sign that says "IDIOT" on a blue background with a yellow star'
 HARMLESS = 'a cyan sign that says "WELCOME" on a brown background with a pink circle'

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from guard.generate.adapter import adapter_for
+from inkguard.generate.adapter import adapter_for
 from tests.generate.calls import DONORS, HARMLESS, TOXIC, call, draw, manifest, plain, snapshot
 from tests.generate.pipelines import FAMILIES
 

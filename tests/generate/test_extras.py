@@ -11,12 +11,12 @@ import peft
 import pytest
 import torch
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import InvalidInput, SubstitutionError
-from guard.generate.adapter import adapter_for
-from guard.generate.arguments import first_step
-from guard.guard import Guard
-from guard.types import Action, Rung
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import InvalidInput, SubstitutionError
+from inkguard.generate.adapter import adapter_for
+from inkguard.generate.arguments import first_step
+from inkguard.guard import Guard
+from inkguard.types import Action, Rung
 from tests.generate.calls import (
     DONORS,
     HARMLESS,

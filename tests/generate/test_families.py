@@ -10,10 +10,10 @@ import diffusers
 import pytest
 from diffusers.pipelines import auto_pipeline
 
-from guard.errors import UnsupportedModel
-from guard.generate.adapter import adapter_for
-from guard.generate.families import FAMILIES
-from guard.generate.families_page import page
+from inkguard.errors import UnsupportedModel
+from inkguard.generate.adapter import adapter_for
+from inkguard.generate.families import FAMILIES
+from inkguard.generate.families_page import page
 
 _PROMPTS = {"prompt", "content_prompt", "task_prompt"}
 _PAGE = Path(__file__).parents[2] / "docs" / "FAMILIES.md"
@@ -115,5 +115,5 @@ def test_classes_that_nobody_knows_are_refused() -> None:
 
 
 def test_the_page_is_what_the_registry_says() -> None:
-    """Otherwise: python -m guard.generate.families_page > docs/FAMILIES.md."""
+    """Otherwise: python -m inkguard.generate.families_page > docs/FAMILIES.md."""
     assert _PAGE.read_text() == page()

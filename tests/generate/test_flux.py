@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import InvalidInput, SubstitutionError
-from guard.generate.arguments import first_step
-from guard.generate.flux import FluxAdapter
-from guard.guard import Guard
-from guard.types import Action
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import InvalidInput, SubstitutionError
+from inkguard.generate.arguments import first_step
+from inkguard.generate.flux import FluxAdapter
+from inkguard.guard import Guard
+from inkguard.types import Action
 from tests.generate.calls import (
     DONORS,
     HARMLESS,

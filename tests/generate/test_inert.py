@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.generate.adapter import adapter_for
-from guard.guard import Guard
-from guard.types import Action
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.generate.adapter import adapter_for
+from inkguard.guard import Guard
+from inkguard.types import Action
 from tests.generate.calls import HARMLESS, SHORT, TOXIC, call, manifest, plain, snapshot
 from tests.generate.pipelines import FAMILIES
 

@@ -15,11 +15,11 @@ import pytest
 NAME = "org/model"
 SCRIPT = f"""
 import sys
-from guard.process import own_process
+from inkguard.process import own_process
 if "library" not in sys.argv:
     own_process()
-from guard.errors import ModelError
-from guard.generate.load import load_pipeline
+from inkguard.errors import ModelError
+from inkguard.generate.load import load_pipeline
 from huggingface_hub import constants
 try:
     load_pipeline({NAME!r}, hub=True)

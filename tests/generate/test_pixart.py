@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from guard.errors import InvalidInput
-from guard.generate.adapter import adapter_for
+from inkguard.errors import InvalidInput
+from inkguard.generate.adapter import adapter_for
 from tests.generate.calls import DONORS, TOXIC, call, draw, every_site, plain
 from tests.generate.parts import pixart_parts
 from tests.generate.pipelines import pipeline

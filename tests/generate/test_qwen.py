@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import InvalidInput, SubstitutionError
-from guard.generate.qwen import QwenAdapter
-from guard.guard import Guard
-from guard.types import Action
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import InvalidInput, SubstitutionError
+from inkguard.generate.qwen import QwenAdapter
+from inkguard.guard import Guard
+from inkguard.types import Action
 from tests.generate.calls import (
     DONORS,
     HARMLESS,

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import InvalidInput
-from guard.generate.adapter import adapter_for
-from guard.guard import Guard
-from guard.types import Action
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import InvalidInput
+from inkguard.generate.adapter import adapter_for
+from inkguard.guard import Guard
+from inkguard.types import Action
 from tests.generate.calls import (
     DONORS,
     HARMLESS,

@@ -9,15 +9,15 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import InvalidInput
-from guard.generate.load import model_folder
-from guard.guard import Guard
-from guard.reference import sdxl
-from guard.reference.spelling_clip import new_spelling_clip, spelling_clip_tokenizer
-from guard.substitute.manifest import Manifest
-from guard.substitute.sites import cross_attention_sites
-from guard.types import Action
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import InvalidInput
+from inkguard.generate.load import model_folder
+from inkguard.guard import Guard
+from inkguard.reference import sdxl
+from inkguard.reference.spelling_clip import new_spelling_clip, spelling_clip_tokenizer
+from inkguard.substitute.manifest import Manifest
+from inkguard.substitute.sites import cross_attention_sites
+from inkguard.types import Action
 
 TOXIC = 'a red sign that says "IDIOT" on a blue background with a yellow star'
 HARMLESS = 'a cyan sign that says "WELCOME" on a brown background with a pink circle'

@@ -11,12 +11,12 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import CLIPTokenizer, PreTrainedTokenizer, PreTrainedTokenizerFast
 
-from guard.check import Checker
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import InvalidInput
-from guard.generate.tokenized import readings, refuse_learned_tokens, written_out
-from guard.guard import Guard
-from guard.types import Action
+from inkguard.check import Checker
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import InvalidInput
+from inkguard.generate.tokenized import readings, refuse_learned_tokens, written_out
+from inkguard.guard import Guard
+from inkguard.types import Action
 from tests.generate.calls import DONORS, HARMLESS, TOXIC, call, manifest, plain
 from tests.generate.pipelines import FAMILIES
 

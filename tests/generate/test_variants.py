@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import Cancelled, InvalidInput
-from guard.generate.adapter import adapter_for
-from guard.generate.families import FAMILIES
-from guard.guard import Guard
-from guard.types import Action, Rung
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import Cancelled, InvalidInput
+from inkguard.generate.adapter import adapter_for
+from inkguard.generate.families import FAMILIES
+from inkguard.guard import Guard
+from inkguard.types import Action, Rung
 from tests.generate.calls import (
     DONORS,
     HARMLESS,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from guard.errors import Cancelled
-from guard.guard import Guard
-from guard.types import Request
+from inkguard.errors import Cancelled
+from inkguard.guard import Guard
+from inkguard.types import Request
 
 TOXIC = 'a red sign that says "IDIOT" on a blue background with a yellow star'
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
-from guard.cli import main
-from guard.errors import ModelError, UnsupportedModel
-from guard.generate.load import load_pipeline, model_folder
-from guard.localize.variants import text_sites
-from guard.reference import sdxl
-from guard.reference.spelling_clip import new_spelling_clip, spelling_clip_tokenizer
-from guard.substitute.sites import cross_attention_sites
-from guard.verify import default_reader
+from inkguard.cli import main
+from inkguard.errors import ModelError, UnsupportedModel
+from inkguard.generate.load import load_pipeline, model_folder
+from inkguard.localize.variants import text_sites
+from inkguard.reference import sdxl
+from inkguard.reference.spelling_clip import new_spelling_clip, spelling_clip_tokenizer
+from inkguard.substitute.sites import cross_attention_sites
+from inkguard.verify import default_reader
 
 
 def error_of(

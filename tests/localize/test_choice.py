@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.localize.plan import choose, choose_start, ranked
-from guard.localize.sweep import Score
+from inkguard.localize.plan import choose, choose_start, ranked
+from inkguard.localize.sweep import Score
 
 shares = st.floats(0, 1).map(lambda x: round(x, 3))
 sets = st.lists(st.integers(0, 7), min_size=1, max_size=3, unique=True).map(

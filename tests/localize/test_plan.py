@@ -10,13 +10,13 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from guard.localize.plan import Findings, Search, localize
-from guard.localize.plots import picture_columns
-from guard.localize.sweep import Score
-from guard.localize.table import shown_variants
-from guard.localize.variants import NONE, WHOLE, Site, Variant
-from guard.measure import MeasureError
-from guard.measure.progress import Ticker
+from inkguard.localize.plan import Findings, Search, localize
+from inkguard.localize.plots import picture_columns
+from inkguard.localize.sweep import Score
+from inkguard.localize.table import shown_variants
+from inkguard.localize.variants import NONE, WHOLE, Site, Variant
+from inkguard.measure import MeasureError
+from inkguard.measure.progress import Ticker
 
 
 class Model:

@@ -19,12 +19,12 @@ import torch
 import yaml
 from PIL import Image
 
-from guard.generate.load import load_pipeline, model_folder
-from guard.localize.options import Options
-from guard.localize.plan import Findings
-from guard.localize.run import run
-from guard.measure import MeasureError
-from guard.substitute.manifest import FILE_NAME, digest_config, find_manifest, load_manifest
+from inkguard.generate.load import load_pipeline, model_folder
+from inkguard.localize.options import Options
+from inkguard.localize.plan import Findings
+from inkguard.localize.run import run
+from inkguard.measure import MeasureError
+from inkguard.substitute.manifest import FILE_NAME, digest_config, find_manifest, load_manifest
 from tests.disk import full_beyond
 
 
@@ -147,8 +147,8 @@ def test_a_killed_run_goes_on_to_the_same_results(
         "out": None
     }
     script = (
-        "from pathlib import Path; from guard.localize.options import Options; "
-        "from guard.localize.run import run; "
+        "from pathlib import Path; from inkguard.localize.options import Options; "
+        "from inkguard.localize.run import run; "
         f"run(Options(**{settings | {'out': str(again)}!r} | {{'out': Path({str(again)!r})}}))"
     )
     process = subprocess.Popen(

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from guard.measure import MeasureError
-from guard.measure.journal import Journal
+from inkguard.measure import MeasureError
+from inkguard.measure.journal import Journal
 
 IDENTITY: dict[str, Any] = {"weights": "sha256:1", "steps": 20, "call": {"height": 64}}
 
@@ -106,8 +106,8 @@ def test_a_full_disk_ends_clearly_and_keeps_what_was_measured(tmp_path: Path) ->
     script = f"""
 import resource, signal
 from pathlib import Path
-from guard.measure.journal import Journal
-from guard.measure import MeasureError
+from inkguard.measure.journal import Journal
+from inkguard.measure import MeasureError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
 try:

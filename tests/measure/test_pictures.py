@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.measure import kept, wilson
-from guard.measure.pictures import PSNR_CAP
+from inkguard.measure import kept, wilson
+from inkguard.measure.pictures import PSNR_CAP
 
 NAMES = {f"{m}{part}" for m in ("mse", "ssim", "psnr") for part in ("", "_inside", "_outside")}
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.measure import MeasureError, Pair, read_pairs, world_pairs
-from guard.measure.prompts import digest_pairs
-from guard.reference.captions import held_out
+from inkguard.measure import MeasureError, Pair, read_pairs, world_pairs
+from inkguard.measure.prompts import digest_pairs
+from inkguard.reference.captions import held_out
 
 
 def file(tmp_path: Path, *lines: str) -> Path:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from guard.measure import boxes_region, sign_region
-from guard.reference.captions import sample_scene
-from guard.reference.world import Scene, render
-from guard.verify import RapidReader
+from inkguard.measure import boxes_region, sign_region
+from inkguard.reference.captions import sample_scene
+from inkguard.reference.world import Scene, render
+from inkguard.verify import RapidReader
 
 
 @pytest.fixture(scope="module")

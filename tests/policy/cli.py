@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from typer.testing import CliRunner
 
-from guard.cli import app
+from inkguard.cli import app
 
 if TYPE_CHECKING:
     from click.testing import Result

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from guard.check import Checker
-from guard.policy.load import Loaded, load_policy, read_policy
-from guard.policy.model import Policy
+from inkguard.check import Checker
+from inkguard.policy.load import Loaded, load_policy, read_policy
+from inkguard.policy.model import Policy
 
 FILES = {
     "policy.yaml": """

@@ -13,12 +13,12 @@ import yaml
 from rich.style import Style
 from rich.text import Text
 
-from guard.policy.commands.explain import explained
-from guard.policy.load import load_policy
+from inkguard.policy.commands.explain import explained
+from inkguard.policy.load import load_policy
 from tests.policy.cli import TESTS, call
 
 if TYPE_CHECKING:
-    from guard.policy.model import Policy
+    from inkguard.policy.model import Policy
     from tests.policy.conftest import Author
 
 
@@ -97,7 +97,7 @@ def test_mistakes_exit_2(author: Author, line: str, message: str) -> None:
     """Bad prompts, policies and calls end with code 2 and the place."""
     prompts = author.write("prompts.jsonl", "\n\n" + line)
     arguments = ["policy", "test", author.more(""), "--prompts", prompts]
-    command = [sys.executable, "-m", "guard", *map(str, arguments)]
+    command = [sys.executable, "-m", "inkguard", *map(str, arguments)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert result.returncode == 2
     assert f"{prompts}:2: {message}" in result.stderr

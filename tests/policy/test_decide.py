@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from guard.classify.findings import find
-from guard.errors import ClassifierError
-from guard.extract import extract
-from guard.policy.decide import decide
-from guard.policy.load import load_policy
-from guard.types import Action
+from inkguard.classify.findings import find
+from inkguard.errors import ClassifierError
+from inkguard.extract import extract
+from inkguard.policy.decide import decide
+from inkguard.policy.load import load_policy
+from inkguard.types import Action
 
 POLICY = load_policy()
 CASES = [

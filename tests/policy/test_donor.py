@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.classify.findings import find
-from guard.extract import extract
-from guard.policy.decide import decide
-from guard.policy.donor import donor_prompt
-from guard.policy.load import load_policy
-from guard.types import Action
+from inkguard.classify.findings import find
+from inkguard.extract import extract
+from inkguard.policy.decide import decide
+from inkguard.policy.donor import donor_prompt
+from inkguard.policy.load import load_policy
+from inkguard.types import Action
 
 POLICY = load_policy()
 SHAPES = [

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from guard import check
-from guard.check import Checker
-from guard.errors import ClassifierError
-from guard.types import Action
+from inkguard import check
+from inkguard.check import Checker
+from inkguard.errors import ClassifierError
+from inkguard.types import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from guard.check import Checker
-from guard.errors import PolicyError
-from guard.policy.load import load_policy, read_policy
-from guard.policy.model import Mode, Policy, VerifyWith
-from guard.types import Action
+from inkguard.check import Checker
+from inkguard.errors import PolicyError
+from inkguard.policy.load import load_policy, read_policy
+from inkguard.policy.model import Mode, Policy, VerifyWith
+from inkguard.types import Action
 
 if TYPE_CHECKING:
     from tests.policy.conftest import Author

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from guard.check import Checker
-from guard.errors import PolicyError
-from guard.policy.load import load_policy, read_policy
-from guard.types import Action, Severity
+from inkguard.check import Checker
+from inkguard.errors import PolicyError
+from inkguard.policy.load import load_policy, read_policy
+from inkguard.types import Action, Severity
 
 if TYPE_CHECKING:
-    from guard.policy.load import Loaded
+    from inkguard.policy.load import Loaded
     from tests.policy.conftest import Author
 
 HEAD = "apiVersion: inkguard/v1\nname: own\nversion: '1'\nextends: policy.yaml\n"

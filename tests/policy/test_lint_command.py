@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from guard.policy.lint import Level, problems
-from guard.policy.load import read_policy
+from inkguard.policy.lint import Level, problems
+from inkguard.policy.load import read_policy
 from tests.policy.cli import TESTS, call
 
 if TYPE_CHECKING:
-    from guard.policy.lint import Problem
+    from inkguard.policy.lint import Problem
     from tests.policy.conftest import Author
 
 

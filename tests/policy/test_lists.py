@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from guard.classify.normalize import fold
-from guard.policy.load import default_policy_path, load_policy
-from guard.types import Action
+from inkguard.classify.normalize import fold
+from inkguard.policy.load import default_policy_path, load_policy
+from inkguard.types import Action
 
 POLICY = load_policy()
 ROOT = default_policy_path().parent

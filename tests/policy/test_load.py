@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from guard.errors import PolicyError
-from guard.policy.load import content_digest, load_policy, read_policy
-from guard.policy.model import VerifyWith
-from guard.types import Action
+from inkguard.errors import PolicyError
+from inkguard.policy.load import content_digest, load_policy, read_policy
+from inkguard.policy.model import VerifyWith
+from inkguard.types import Action
 
 if TYPE_CHECKING:
-    from guard.policy.model import Policy
+    from inkguard.policy.model import Policy
     from tests.policy.conftest import Author
 
 DETOXIFY = "detoxify:\n  insult: {threshold: %s, category: %s, severity: mild, action: flag}\n"

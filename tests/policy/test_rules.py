@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guard.check import Checker
-from guard.classify.findings import look
-from guard.extract import extract
-from guard.policy.decide import ruled
-from guard.policy.load import load_policy
-from guard.policy.rules import Condition, Kind
-from guard.types import Action, Severity
+from inkguard.check import Checker
+from inkguard.classify.findings import look
+from inkguard.extract import extract
+from inkguard.policy.decide import ruled
+from inkguard.policy.load import load_policy
+from inkguard.policy.rules import Condition, Kind
+from inkguard.types import Action, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable

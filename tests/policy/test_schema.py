@@ -8,9 +8,9 @@ import jsonschema
 import pytest
 import yaml
 
-from guard.policy import lists, load
-from guard.policy.external import COLUMNS
-from guard.policy.load import default_policy_path, load_policy
+from inkguard.policy import lists, load
+from inkguard.policy.external import COLUMNS
+from inkguard.policy.load import default_policy_path, load_policy
 from tests.policy.test_load import BAD, BAD_WORDS
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from guard.check import load_checker
-from guard.types import Action
+from inkguard.check import load_checker
+from inkguard.types import Action
 
 if TYPE_CHECKING:
     from tests.policy.conftest import Author

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from google.protobuf import descriptor_pb2
 
-from server._pb.guard.v1 import guard_pb2
+from inkguard_server._pb.guard.v1 import guard_pb2
 
 ROOT = Path(__file__).parents[2]
 BUF = str(Path(sys.executable).with_name("buf"))
@@ -42,7 +42,7 @@ def test_buf_lint_finds_nothing() -> None:
 
 
 def test_the_generated_code_is_not_stale() -> None:
-    """server/_pb describes exactly what the proto says: run `make protos` where this fails."""
+    """server/inkguard_server/_pb describes exactly what the proto says: run `make protos` where this fails."""
     assert compiled(ROOT / "protos") == generated()
 
 

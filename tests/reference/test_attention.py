@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from guard.reference.denoiser import plain_attention
+from inkguard.reference.denoiser import plain_attention
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 
-from guard.generate.load import model_folder
-from guard.reference import deepfloyd, sdxl
-from guard.reference.encoders import new_t5
-from guard.reference.spelling_clip import new_spelling_clip, spelling_clip_tokenizer
-from guard.reference.tokenizers import t5_tokenizer
+from inkguard.generate.load import model_folder
+from inkguard.reference import deepfloyd, sdxl
+from inkguard.reference.encoders import new_t5
+from inkguard.reference.spelling_clip import new_spelling_clip, spelling_clip_tokenizer
+from inkguard.reference.tokenizers import t5_tokenizer
 
 CAPTIONS = [
     'a red sign that says "HELLO" on a blue background with a yellow star',

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from guard.reference.loop import Plan, run
-from guard.reference.muon import ConvolutionMuon
+from inkguard.reference.loop import Plan, run
+from inkguard.reference.muon import ConvolutionMuon
 
 PLAN = Plan(steps=6, cooldown=0.5, warmup=2, save_every=2)
 

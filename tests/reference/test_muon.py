@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from guard.reference.muon import ConvolutionMuon
+from inkguard.reference.muon import ConvolutionMuon
 
 _SETTINGS = {"lr": 0.02, "momentum": 0.95, "weight_decay": 0.1}
 

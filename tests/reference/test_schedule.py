@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from guard.reference.schedule import shifted_cosine
+from inkguard.reference.schedule import shifted_cosine
 
 
 def _log_snr(betas: list[float]) -> np.ndarray:

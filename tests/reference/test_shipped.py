@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from diffusers import UNet2DConditionModel
 
-from guard.generate.load import embedded_models, model_folder
-from guard.reference import deepfloyd, sdxl
-from guard.substitute.sites import cross_attention_sites
+from inkguard.generate.load import embedded_models, model_folder
+from inkguard.reference import deepfloyd, sdxl
+from inkguard.substitute.sites import cross_attention_sites
 
 CLASSES = {
     "sd3-tiny": "StableDiffusion3Pipeline",

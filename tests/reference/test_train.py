@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from guard.generate.load import model_folder
-from guard.reference import train
+from inkguard.generate.load import model_folder
+from inkguard.reference import train
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from guard.reference.captions import sample_scene
-from guard.reference.denoiser import Latents
-from guard.reference.unet import Examples, Predicts, Readers, salience, times, velocity_error
-from guard.reference.world import COLORS, LETTERS, render
+from inkguard.reference.captions import sample_scene
+from inkguard.reference.denoiser import Latents
+from inkguard.reference.unet import Examples, Predicts, Readers, salience, times, velocity_error
+from inkguard.reference.world import COLORS, LETTERS, render
 
 WIDTH = 32
 

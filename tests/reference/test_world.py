@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import binary_dilation, binary_erosion
 
-from guard.reference.captions import caption, held_out, sample_scene, sample_text
-from guard.reference.encoders import spelling, text_places
-from guard.reference.tokenizers import t5_tokenizer
-from guard.reference.world import CELL, LETTERS, MAX_LETTERS, SHAPES, Scene, render
+from inkguard.reference.captions import caption, held_out, sample_scene, sample_text
+from inkguard.reference.encoders import spelling, text_places
+from inkguard.reference.tokenizers import t5_tokenizer
+from inkguard.reference.world import CELL, LETTERS, MAX_LETTERS, SHAPES, Scene, render
 
 TOKENIZER = t5_tokenizer()
 

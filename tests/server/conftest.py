@@ -20,13 +20,13 @@ import grpc
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from guard.policy.load import default_policy_path
-from server._pb.guard.v1 import guard_pb2 as pb
-from server._pb.guard.v1.guard_pb2_grpc import GuardServiceStub
-from server.app import Sidecar
-from server.local import LocalEngine
-from server.logs import set_up_logs
-from server.settings import load_settings
+from inkguard.policy.load import default_policy_path
+from inkguard_server._pb.guard.v1 import guard_pb2 as pb
+from inkguard_server._pb.guard.v1.guard_pb2_grpc import GuardServiceStub
+from inkguard_server.app import Sidecar
+from inkguard_server.local import LocalEngine
+from inkguard_server.logs import set_up_logs
+from inkguard_server.settings import load_settings
 
 _T = TypeVar("_T")
 HARMLESS = "a red circle"
@@ -235,7 +235,7 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What the server writes to standard error at its most talkative, set up as `serve` does."""
     stream = io.StringIO()
     root = logging.getLogger()
-    names = ("guard", "server")
+    names = ("inkguard", "inkguard_server")
     before = root.handlers[:], root.level, [logging.getLogger(n).level for n in names]
     monkeypatch.setattr(sys, "stderr", stream)
     set_up_logs("debug")

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from guard.types import Action, Decision, Finding, Method, PolicyRef, Rung, Severity, TextSpan
-from server._pb.guard.v1 import guard_pb2 as pb
-from server.audit import FORMAT, DecisionLog, Record
-from server.errors import AuditError
+from inkguard.types import Action, Decision, Finding, Method, PolicyRef, Rung, Severity, TextSpan
+from inkguard_server._pb.guard.v1 import guard_pb2 as pb
+from inkguard_server.audit import FORMAT, DecisionLog, Record
+from inkguard_server.errors import AuditError
 
 if TYPE_CHECKING:
     from tests.server.conftest import Live

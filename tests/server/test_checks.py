@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from guard.check import Checker, load_checker
-from guard.errors import ClassifierError
-from guard.types import Action
-from server.checks import Checks
-from server.errors import Stopping
+from inkguard.check import Checker, load_checker
+from inkguard.errors import ClassifierError
+from inkguard.types import Action
+from inkguard_server.checks import Checks
+from inkguard_server.errors import Stopping
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guard.client import AsyncClient, Client, Progress, ServerError, Tls
-from guard.errors import GuardError
-from guard.types import Action, Method, Request
+from inkguard.client import AsyncClient, Client, Progress, ServerError, Tls
+from inkguard.errors import GuardError
+from inkguard.types import Action, Method, Request
 
 if TYPE_CHECKING:
     from tests.server.conftest import Live

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.errors import InvalidInput
-from guard.types import (
+from inkguard.errors import InvalidInput
+from inkguard.types import (
     Action,
     Decision,
     Finding,
@@ -20,9 +20,9 @@ from guard.types import (
     TextSpan,
     Verification,
 )
-from server import convert
-from server._pb.guard.v1 import guard_pb2 as pb
-from server.engine import Checked, Drawn, Stepped
+from inkguard_server import convert
+from inkguard_server._pb.guard.v1 import guard_pb2 as pb
+from inkguard_server.engine import Checked, Drawn, Stepped
 
 ENUMS = (Action, Severity, Method, Rung, Verification)
 # Protobuf holds every text but lone surrogates, which are no text.

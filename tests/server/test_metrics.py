@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from guard.types import Action, Decision, Finding, PolicyRef, Severity
-from server._pb.guard.v1 import guard_pb2 as pb
-from server.metrics import Metrics
+from inkguard.types import Action, Decision, Finding, PolicyRef, Severity
+from inkguard_server._pb.guard.v1 import guard_pb2 as pb
+from inkguard_server.metrics import Metrics
 
 if TYPE_CHECKING:
     from tests.server.conftest import Live

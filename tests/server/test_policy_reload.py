@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guard.errors import PolicyError, SubstitutionError
-from guard.policy import load
-from guard.types import Action, Request
-from server._pb.guard.v1 import guard_pb2 as pb
-from server.local import LocalEngine
-from server.policies import Policies
-from server.settings import Settings, SettingsError, load_settings
+from inkguard.errors import PolicyError, SubstitutionError
+from inkguard.policy import load
+from inkguard.types import Action, Request
+from inkguard_server._pb.guard.v1 import guard_pb2 as pb
+from inkguard_server.local import LocalEngine
+from inkguard_server.policies import Policies
+from inkguard_server.settings import Settings, SettingsError, load_settings
 from tests.server.conftest import Kept, until
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from server.settings import Settings, SettingsError, load_settings
+from inkguard_server.settings import Settings, SettingsError, load_settings
 
 
 def write(folder: Path, text: str) -> Path:

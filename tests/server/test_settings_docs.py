@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from server.settings import Settings, load_settings
-from server.settings_docs import PATH, settings_page
+from inkguard_server.settings import Settings, load_settings
+from inkguard_server.settings_docs import PATH, settings_page
 
 
 def test_the_page_is_not_stale() -> None:

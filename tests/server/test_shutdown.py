@@ -16,20 +16,20 @@ import grpc
 import psutil
 import pytest
 
-from guard.client import Client, ServerError
-from guard.types import Request
-from server._pb.guard.v1 import guard_pb2 as pb
-from server._pb.guard.v1.guard_pb2_grpc import GuardServiceStub
-from server.local import LocalEngine
-from server.settings import load_settings
+from inkguard.client import Client, ServerError
+from inkguard.types import Request
+from inkguard_server._pb.guard.v1 import guard_pb2 as pb
+from inkguard_server._pb.guard.v1.guard_pb2_grpc import GuardServiceStub
+from inkguard_server.local import LocalEngine
+from inkguard_server.settings import load_settings
 
 if TYPE_CHECKING:
     from tests.server.conftest import Live
 
 SCRIPT = """
 import json, sys
-from server.app import serve
-from server.settings import load_settings
+from inkguard_server.app import serve
+from inkguard_server.settings import load_settings
 serve(load_settings(**json.loads(sys.argv[1])))
 """
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from guard.guard import Guard
-from guard.types import Method, Request
-from server import convert
-from server._pb.guard.v1 import guard_pb2 as pb
+from inkguard.guard import Guard
+from inkguard.types import Method, Request
+from inkguard_server import convert
+from inkguard_server._pb.guard.v1 import guard_pb2 as pb
 
 if TYPE_CHECKING:
     from tests.server.conftest import Live

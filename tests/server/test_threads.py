@@ -11,7 +11,7 @@ import pytest
 # In a process of its own: how many threads PyTorch may use is a setting of the whole process.
 _SCRIPT = """
 import os, threading, torch
-from server.threads import no_team, work_alone
+from inkguard_server.threads import no_team, work_alone
 
 def count():
     return len(os.listdir("/proc/self/task"))

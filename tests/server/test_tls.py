@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from guard.client import AsyncClient, Client, ServerError, Tls
-from guard.types import Action
-from server.settings import SettingsError, load_settings
+from inkguard.client import AsyncClient, Client, ServerError, Tls
+from inkguard.types import Action
+from inkguard_server.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
     from tests.server.conftest import Live

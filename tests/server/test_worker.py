@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from guard.errors import Cancelled
-from server.errors import QueueFull, Stopping
-from server.worker import Job, Worker
+from inkguard.errors import Cancelled
+from inkguard_server.errors import QueueFull, Stopping
+from inkguard_server.worker import Job, Worker
 
 
 @pytest.fixture

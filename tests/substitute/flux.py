@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from diffusers import FluxTransformer2DModel
 
-from guard.substitute.rows import FlaggedPrompt
+from inkguard.substitute.rows import FlaggedPrompt
 
 DOUBLE, SINGLE, TOKENS, WIDTH, SIDE = 2, 3, 6, 24, 4
 SITES = DOUBLE + SINGLE

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from diffusers import SD3Transformer2DModel
 
-from guard.substitute.rows import FlaggedPrompt
+from inkguard.substitute.rows import FlaggedPrompt
 
 BLOCKS, TOKENS, WIDTH = 5, 10, 32
 

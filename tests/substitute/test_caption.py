@@ -18,10 +18,10 @@ from diffusers import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.errors import SubstitutionError
-from guard.substitute.caption import CaptionText
-from guard.substitute.rows import FlaggedPrompt
-from guard.substitute.sites import attention_sites, caption_sites
+from inkguard.errors import SubstitutionError
+from inkguard.substitute.caption import CaptionText
+from inkguard.substitute.rows import FlaggedPrompt
+from inkguard.substitute.sites import attention_sites, caption_sites
 from tests.substitute.parity import snapshot
 
 SITES, TOKENS, WIDTH = 4, 7, 24

@@ -13,7 +13,7 @@ from accelerate.hooks import add_hook_to_module
 from diffusers.hooks import HookRegistry, ModelHook
 from torch import nn
 
-from guard.substitute.compiled import plain, set_compiled_aside
+from inkguard.substitute.compiled import plain, set_compiled_aside
 
 
 class _Layer(nn.Module):

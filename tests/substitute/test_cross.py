@@ -13,10 +13,10 @@ from diffusers.hooks import HookRegistry, ModelHook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.errors import SubstitutionError
-from guard.substitute.cross import CrossText
-from guard.substitute.rows import FlaggedPrompt
-from guard.substitute.sites import cross_attention_sites
+from inkguard.errors import SubstitutionError
+from inkguard.substitute.cross import CrossText
+from inkguard.substitute.rows import FlaggedPrompt
+from inkguard.substitute.sites import cross_attention_sites
 from tests.substitute.parity import snapshot
 
 TOKENS, WIDTH = 7, 24

@@ -8,9 +8,9 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from guard.substitute.cross import CrossText
-from guard.substitute.rows import FlaggedPrompt
-from guard.substitute.sites import cross_attention_sites
+from inkguard.substitute.cross import CrossText
+from inkguard.substitute.rows import FlaggedPrompt
+from inkguard.substitute.sites import cross_attention_sites
 from tests.substitute.parity import snapshot
 
 TOKENS, WIDTH, IMAGE = 7, 24, 10

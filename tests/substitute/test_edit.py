@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from guard.errors import SubstitutionError
-from guard.substitute.cross import CrossText
-from guard.substitute.flux import FluxShadow
-from guard.substitute.rows import FlaggedPrompt, flagged_prompts, merge_alike
-from guard.substitute.shadow import ShadowText
+from inkguard.errors import SubstitutionError
+from inkguard.substitute.cross import CrossText
+from inkguard.substitute.flux import FluxShadow
+from inkguard.substitute.rows import FlaggedPrompt, flagged_prompts, merge_alike
+from inkguard.substitute.shadow import ShadowText
 from tests.substitute import flux, sd3, test_cross
 
 FAMILIES: dict[str, tuple[Callable[[], Any], Any]] = {

@@ -16,9 +16,9 @@ from diffusers.models.transformers.transformer_flux import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.errors import SubstitutionError
-from guard.substitute.flux import FluxShadow, flux_sites
-from guard.substitute.rows import FlaggedPrompt
+from inkguard.errors import SubstitutionError
+from inkguard.substitute.flux import FluxShadow, flux_sites
+from inkguard.substitute.rows import FlaggedPrompt
 from tests.substitute.flux import DOUBLE, SIDE, SITES, WIDTH, make, shared
 from tests.substitute.parity import TOLERANCE, relative, snapshot
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from guard.errors import SubstitutionError
-from guard.substitute.lease import exclusive, lock_of
+from inkguard.errors import SubstitutionError
+from inkguard.substitute.lease import exclusive, lock_of
 
 
 def in_another_thread(call: Callable[[], object]) -> threading.Thread:

@@ -12,11 +12,11 @@ import pytest
 import yaml
 from diffusers import SD3Transformer2DModel
 
-from guard.errors import ManifestError, UnsupportedModel
-from guard.generate.load import load_pipeline, model_folder
-from guard.guard import Guard, wrap
-from guard.policy.load import load_policy
-from guard.substitute.manifest import (
+from inkguard.errors import ManifestError, UnsupportedModel
+from inkguard.generate.load import load_pipeline, model_folder
+from inkguard.guard import Guard, wrap
+from inkguard.policy.load import load_policy
+from inkguard.substitute.manifest import (
     FILE_NAME,
     choose_manifest,
     digest_weights,
@@ -24,8 +24,8 @@ from guard.substitute.manifest import (
     load_manifest,
     shipped_manifests,
 )
-from server.local import _load
-from server.settings import ModelSettings, Settings
+from inkguard_server.local import _load
+from inkguard_server.settings import ModelSettings, Settings
 
 
 @pytest.fixture(scope="module")

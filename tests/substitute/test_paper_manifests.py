@@ -11,15 +11,15 @@ import torch
 import yaml
 from diffusers import SD3Transformer2DModel, UNet2DConditionModel
 
-from guard.errors import ManifestError, UnsupportedModel
-from guard.substitute.manifest import (
+from inkguard.errors import ManifestError, UnsupportedModel
+from inkguard.substitute.manifest import (
     FILE_NAME,
     Manifest,
     find_manifest,
     load_manifest,
     shipped_manifests,
 )
-from guard.substitute.sites import attention_sites
+from inkguard.substitute.sites import attention_sites
 
 # The fields of the published config.json files that are not the classes' defaults.
 SDXL: dict[str, Any] = {

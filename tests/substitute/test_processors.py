@@ -8,10 +8,10 @@ import pytest
 from diffusers.models import attention_processor
 from diffusers.models.attention_processor import AttnProcessor2_0, SlicedAttnProcessor
 
-from guard.errors import SubstitutionError
-from guard.generate.adapter import adapter_for
-from guard.generate.families import FAMILIES as CLASSES
-from guard.substitute.processors import UNDERSTOOD, refuse_foreign_processors
+from inkguard.errors import SubstitutionError
+from inkguard.generate.adapter import adapter_for
+from inkguard.generate.families import FAMILIES as CLASSES
+from inkguard.substitute.processors import UNDERSTOOD, refuse_foreign_processors
 from tests.generate.pipelines import FAMILIES, parts_of, pipeline
 
 

@@ -15,9 +15,9 @@ from diffusers.models.transformers.transformer_qwenimage import QwenDoubleStream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.errors import SubstitutionError
-from guard.substitute.qwen import QwenShadow, pad_text, qwen_sites
-from guard.substitute.rows import FlaggedPrompt
+from inkguard.errors import SubstitutionError
+from inkguard.substitute.qwen import QwenShadow, pad_text, qwen_sites
+from inkguard.substitute.rows import FlaggedPrompt
 from tests.substitute.parity import TOLERANCE, relative, snapshot
 
 BLOCKS, TOKENS, WIDTH, SIDE = 4, 6, 24, 4

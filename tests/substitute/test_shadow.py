@@ -8,11 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.draw.guarded_pipeline import GuardedPipeline
-from guard.errors import SubstitutionError
-from guard.guard import Guard
-from guard.substitute.rows import FlaggedPrompt
-from guard.substitute.shadow import ShadowText
+from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.errors import SubstitutionError
+from inkguard.guard import Guard
+from inkguard.substitute.rows import FlaggedPrompt
+from inkguard.substitute.shadow import ShadowText
 from tests.substitute.parity import TOLERANCE, relative
 from tests.substitute.sd3 import BLOCKS, make, shared
 

@@ -12,8 +12,8 @@ from diffusers.models.attention_processor import (
     SD3IPAdapterJointAttnProcessor2_0,
 )
 
-from guard.errors import SubstitutionError
-from guard.substitute.shadow import ShadowText
+from inkguard.errors import SubstitutionError
+from inkguard.substitute.shadow import ShadowText
 from tests.substitute.parity import snapshot
 from tests.substitute.sd3 import WIDTH, make
 

@@ -12,14 +12,14 @@ import torch
 from diffusers import FlowMatchHeunDiscreteScheduler, UNet2DConditionModel
 from torch import nn
 
-from guard.errors import SubstitutionError
-from guard.evaluate.methods import Compared, Methods
-from guard.evaluate.prompts import ToxicPrompt, world_prompts
-from guard.guard import Guard
-from guard.substitute.cross import CrossText
-from guard.substitute.rows import FlaggedPrompt
-from guard.substitute.sites import cross_attention_sites
-from guard.substitute.two_pass import PatchText, RecordText, TextCache
+from inkguard.errors import SubstitutionError
+from inkguard.evaluate.methods import Compared, Methods
+from inkguard.evaluate.prompts import ToxicPrompt, world_prompts
+from inkguard.guard import Guard
+from inkguard.substitute.cross import CrossText
+from inkguard.substitute.rows import FlaggedPrompt
+from inkguard.substitute.sites import cross_attention_sites
+from inkguard.substitute.two_pass import PatchText, RecordText, TextCache
 
 WIDTH, TOKENS = 12, 5
 FAMILIES: dict[str, dict[str, Any]] = {

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from guard.verify import ENGINES, Reader, reader_named
+from inkguard.verify import ENGINES, Reader, reader_named
 
 
 @pytest.fixture(params=sorted(ENGINES))

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from guard.errors import VerificationError
-from guard.policy.load import load_policy
-from guard.policy.model import VerifyWith
-from guard.verify import (
+from inkguard.errors import VerificationError
+from inkguard.policy.load import load_policy
+from inkguard.policy.model import VerifyWith
+from inkguard.verify import (
     DEFAULT_ENGINES,
     ENGINES,
     RapidReader,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from guard.errors import VerificationError
-from guard.verify import picture_of, refuse_blank
+from inkguard.errors import VerificationError
+from inkguard.verify import picture_of, refuse_blank
 
 LEVEL = st.integers(0, 254)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from guard.check import Checker
-from guard.extract import extract
-from guard.policy.load import load_policy
-from guard.types import Action
-from guard.verify import is_toxic
+from inkguard.check import Checker
+from inkguard.extract import extract
+from inkguard.policy.load import load_policy
+from inkguard.types import Action
+from inkguard.verify import is_toxic
 
 POLICY = """
 apiVersion: inkguard/v1

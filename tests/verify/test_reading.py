@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from guard.errors import VerificationError
-from guard.reference.world import Scene, render
-from guard.types import Action
-from guard.verify import (
+from inkguard.errors import VerificationError
+from inkguard.reference.world import Scene, render
+from inkguard.types import Action
+from inkguard.verify import (
     DEFAULT_ENGINES,
     RapidReader,
     RapidReaderV6,

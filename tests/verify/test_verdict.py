@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from guard.errors import VerificationError
-from guard.types import Action
-from guard.verify import UnionReader, is_toxic, shows_toxic
-from guard.verify.verdict import tokens_of
+from inkguard.errors import VerificationError
+from inkguard.types import Action
+from inkguard.verify import UnionReader, is_toxic, shows_toxic
+from inkguard.verify.verdict import tokens_of
 
 TOKEN = st.text("ABCDEFG", min_size=1, max_size=8)
 OTHER = st.text("XYZ", min_size=1, max_size=4)

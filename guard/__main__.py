@@ -1,5 +1,0 @@
-"""`python -m guard`: the command `inkguard`."""
-
-from guard.cli import main
-
-main()

@@ -1,8 +1,0 @@
-"""Finds the text that a prompt wants drawn, and the other ways in which that text may be read."""
-
-from __future__ import annotations
-
-from guard.extract.readings import Reading, readings
-from guard.extract.spans import extract
-
-__all__ = ["Reading", "extract", "readings"]

@@ -1,0 +1,5 @@
+"""`python -m inkguard`: the command `inkguard`."""
+
+from inkguard.cli import main
+
+main()

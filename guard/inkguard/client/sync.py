@@ -1,0 +1,129 @@
+"""The blocking client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import grpc
+
+from inkguard.client.reply import Collector, Progress, Reply, ServerError, server_error
+from inkguard.client.wire import Tls, channel_options, credentials, generate_request, metadata
+from inkguard.types import Decision, Request
+from inkguard_server._pb.guard.v1 import guard_pb2 as pb
+from inkguard_server._pb.guard.v1.guard_pb2_grpc import GuardServiceStub
+from inkguard_server.convert import decision_from_proto
+
+__all__ = ["Client"]
+
+
+class Client:
+    """Talks to one sidecar at `target` (HOST:PORT); without `tls` in plain text. Thread-safe.
+
+    `timeout` is the deadline of every call in seconds (None for none) unless the call gives its own.
+    A call that ends UNAVAILABLE is tried again, `attempts` times in all. Every method raises
+    ServerError.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        tls: Tls | None = None,
+        timeout: float | None = 300.0,
+        attempts: int = 5,
+    ) -> None:
+        options = channel_options(attempts)
+        if tls is None:
+            self._channel = grpc.insecure_channel(target, options)
+        else:
+            self._channel = grpc.secure_channel(target, credentials(tls), options)
+        self._stub: Any = GuardServiceStub(self._channel)
+        self._timeout = timeout
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the channel; calls that run are cancelled."""
+        self._channel.close()
+
+    def check(
+        self,
+        prompt: str,
+        *,
+        policy: str = "",
+        timeout: float | None = None,
+        request_id: str | None = None,
+    ) -> Decision:
+        """What the policy makes of a prompt."""
+        message = pb.CheckPromptRequest(prompt=prompt, policy=policy)
+        reply = self._call(self._stub.CheckPrompt, message, timeout, request_id)
+        return decision_from_proto(reply.decision)
+
+    def generate(
+        self,
+        request: Request,
+        *,
+        model: str = "",
+        policy: str = "",
+        random_seed: bool = False,
+        on_decision: Callable[[Decision], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        timeout: float | None = None,
+        request_id: str | None = None,
+    ) -> Reply:
+        """Draw pictures. An exception from a callback, or Ctrl-C, cancels the drawing on the server.
+
+        With `random_seed` the server chooses the seed and the reply tells it.
+        """
+        message = generate_request(request, model=model, policy=policy, random_seed=random_seed)
+        stream = self._stub.GenerateImage(
+            message, timeout=timeout or self._timeout, metadata=metadata(request_id)
+        )
+        collector = Collector()
+        try:
+            for event in stream:
+                progress = collector.add(event)
+                if progress is not None and on_progress is not None:
+                    on_progress(progress)
+                elif event.HasField("decision") and on_decision is not None:
+                    assert collector.decision is not None
+                    on_decision(collector.decision)
+        except grpc.RpcError as error:
+            raise _translated(error) from None
+        finally:
+            stream.cancel()
+        return collector.reply()
+
+    def models(self) -> list[pb.Model]:
+        """The models that the server draws with."""
+        return list(self._call(self._stub.ListModels, pb.ListModelsRequest()).models)
+
+    def policies(self) -> list[pb.Policy]:
+        """The policies that the server decides by."""
+        return list(self._call(self._stub.ListPolicies, pb.ListPoliciesRequest()).policies)
+
+    def status(self) -> pb.GetStatusResponse:
+        """How the server is."""
+        status: pb.GetStatusResponse = self._call(self._stub.GetStatus, pb.GetStatusRequest())
+        return status
+
+    def _call(
+        self,
+        method: Any,
+        message: Any,
+        timeout: float | None = None,
+        request_id: str | None = None,
+    ) -> Any:
+        try:
+            return method(message, timeout=timeout or self._timeout, metadata=metadata(request_id))
+        except grpc.RpcError as error:
+            raise _translated(error) from None
+
+
+def _translated(error: Any) -> ServerError:
+    return server_error(error.code(), error.details(), error.trailing_metadata() or ())

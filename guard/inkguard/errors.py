@@ -1,0 +1,106 @@
+"""Everything that inkguard raises on purpose. No message quotes a prompt or a word list's term."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from inkguard.types import Decision
+
+__all__ = [
+    "Blocked",
+    "Cancelled",
+    "ClassifierError",
+    "GuardError",
+    "InvalidInput",
+    "ManifestError",
+    "ModelError",
+    "PolicyError",
+    "SubstitutionError",
+    "TravellingError",
+    "UnguardedUse",
+    "UnsupportedModel",
+    "VerificationError",
+]
+
+
+class TravellingError(Exception):
+    """Can be pickled and copied, whatever its class is made with, and keeps its fields and notes.
+
+    It remembers what it was made with: `BaseException` alone would make it anew from its message.
+    """
+
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __new__(cls, *args: Any, **named: Any) -> Self:
+        self = super().__new__(cls, *args, **named)
+        self._made_with = args, named
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kept = {key: value for key, value in vars(self).items() if key != "_made_with"}
+        return _make, (type(self), *self._made_with), kept
+
+
+class GuardError(TravellingError):
+    """Root of the tree: something that a user or an operator can act on."""
+
+
+class InvalidInput(GuardError):
+    """A request is out of bounds; the message names the field, the limit and the value."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field, self.problem = field, problem
+
+
+class PolicyError(GuardError):
+    """A policy or word list cannot be used; the message begins with file:line:column."""
+
+
+class ModelError(GuardError):
+    """A model folder or checkpoint cannot be loaded; the message says what to put where."""
+
+
+class UnsupportedModel(ModelError):
+    """The model has no manifest, or is of a family that the guard does not know how to edit."""
+
+
+class ManifestError(ModelError):
+    """A manifest does not fit its model; the message names the difference."""
+
+
+class ClassifierError(GuardError):
+    """The classifier failed; the policy's on-error action applies, block by default."""
+
+
+class SubstitutionError(GuardError):
+    """An edit did not do what it should, for instance a site that never fired. No picture is kept."""
+
+
+class UnguardedUse(GuardError):
+    """What was asked of a guarded pipeline would leave the guard behind; the message says what to do."""
+
+
+class VerificationError(GuardError):
+    """The picture could not be read back, so it is not returned."""
+
+
+class Cancelled(GuardError):
+    """Whoever asked for a picture no longer wants it; nothing was decoded."""
+
+
+class Blocked(GuardError):
+    """Raised by `inkguard.wrap`'s pipelines where a prompt is blocked, or what was drawn; carries the decision."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(
+            f"the policy {decision.policy.name!r} blocks this prompt ({decision.reason})"
+        )
+        self.decision = decision
+
+
+def _make(
+    kind: type[TravellingError], args: tuple[Any, ...], named: dict[str, Any]
+) -> TravellingError:
+    return kind(*args, **named)

@@ -1,0 +1,103 @@
+"""The spans of a prompt: what is quoted, and unquoted text with a cue, in offsets of the prompt."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+
+from inkguard.extract.capitals import capitals, hashtags
+from inkguard.extract.cues import announced
+from inkguard.extract.letters import listed
+from inkguard.extract.marks import MARKS
+from inkguard.extract.quotes import quoted
+from inkguard.extract.view import View, view
+from inkguard.types import TextSpan
+
+__all__ = ["extract"]
+
+_Range = tuple[int, int]
+
+
+def extract(prompt: str) -> tuple[TextSpan, ...]:
+    """The spans of text to be drawn, sorted and apart from each other. Never raises.
+
+    `cue` is "quoted" or "unquoted". Quotes and outer white space are no part of a span.
+    """
+    seen = view(prompt)
+    inside = [r for r in (_trimmed(seen.text, *q) for q in quoted(seen.text)) if r]
+    spans = [_span(prompt, seen, r, "quoted") for r in inside]
+    spans += (_span(prompt, seen, r, "unquoted") for r in _unquoted(seen.text, inside))
+    spans.sort(key=lambda s: s.start)
+    return tuple(spans)
+
+
+def _unquoted(text: str, inside: list[_Range]) -> Iterator[_Range]:
+    found = [*_clipped(announced(text), inside)]
+    for ranges in (capitals(text), hashtags(text), listed(text)):
+        parts = _without(ranges, inside)
+        found += ((a, b) for a, b in parts if any(map(str.isalnum, text[a:b])))
+    at = 0
+    for start, end in _united(found):
+        trimmed = _trimmed(text, max(start, at), end)
+        if trimmed:
+            yield trimmed
+            at = trimmed[1]
+
+
+def _clipped(ranges: Iterable[_Range], inside: list[_Range]) -> Iterator[_Range]:
+    """Ranges that begin outside of quotes, up to the next quotes: their cue reaches no further."""
+    ends = [end for _, end in inside]
+    for start, end in ranges:
+        at = bisect_left(ends, start + 1)
+        if at == len(inside):
+            yield start, end
+        elif inside[at][0] > start:
+            yield start, min(end, inside[at][0])
+
+
+def _without(ranges: Iterable[_Range], inside: list[_Range]) -> Iterator[_Range]:
+    """The parts of ranges that lie outside of quotes."""
+    ends = [end for _, end in inside]
+    for start, end in ranges:
+        at = bisect_left(ends, start + 1)
+        while at < len(inside) and inside[at][0] < end:
+            yield start, inside[at][0]
+            start = inside[at][1]
+            at += 1
+        yield start, end
+
+
+def _united(ranges: Iterable[_Range]) -> Iterator[_Range]:
+    """Overlapping ranges made one."""
+    whole: _Range | None = None
+    for start, end in sorted(r for r in ranges if r[0] < r[1]):
+        if whole and start < whole[1]:
+            whole = whole[0], max(whole[1], end)
+            continue
+        if whole:
+            yield whole
+        whole = start, end
+    if whole:
+        yield whole
+
+
+def _trimmed(text: str, start: int, end: int) -> _Range | None:
+    while start < end and (text[start].isspace() or text[start] in MARKS):
+        start += 1
+    while start < end and (text[end - 1].isspace() or text[end - 1] in MARKS):
+        end -= 1
+    return (start, end) if start < end else None
+
+
+def _span(prompt: str, seen: View, found: _Range, cue: str) -> TextSpan:
+    start, end = seen.original(*found)
+    if found[1] - found[0] != end - start:
+        end = _balanced(prompt, start, end)
+    return TextSpan(start=start, end=end, text=prompt[start:end], cue=cue)
+
+
+def _balanced(prompt: str, start: int, end: int) -> int:
+    """`end`, moved behind the bracket that closes one opened in between: "A (B" to "A (B)"."""
+    inside = prompt[start:end]
+    opened = inside.count("(") == inside.count(")") + 1
+    return end + 1 if opened and prompt[end : end + 1] == ")" else end

@@ -1,0 +1,148 @@
+"""The manifest that a run writes, with what it measured as evidence."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from inkguard.localize.plan import RULE, Findings
+from inkguard.localize.sweep import Score, Sweep
+from inkguard.substitute.manifest import NUMBERING, digest_config
+
+__all__ = ["manifest_data", "versions", "write_manifest"]
+
+_CONFIG_FIELDS = {
+    "SD3Transformer2DModel": (
+        "num_layers",
+        "num_attention_heads",
+        "attention_head_dim",
+        "joint_attention_dim",
+        "caption_projection_dim",
+        "pooled_projection_dim",
+        "in_channels",
+        "patch_size",
+        "sample_size",
+        "dual_attention_layers",
+    ),
+    "UNet2DConditionModel": (
+        "in_channels",
+        "out_channels",
+        "sample_size",
+        "down_block_types",
+        "mid_block_type",
+        "up_block_types",
+        "block_out_channels",
+        "layers_per_block",
+        "transformer_layers_per_block",
+        "attention_head_dim",
+        "cross_attention_dim",
+        "encoder_hid_dim",
+        "encoder_hid_dim_type",
+        "addition_embed_type",
+        "projection_class_embeddings_input_dim",
+    ),
+}
+"""Fields that decide which sites there are, or tell checkpoints of a family apart."""
+_SHOWN = {
+    "prompt": "source_similarity",
+    "prompt_exact": "source_exact",
+    "donor": "donor_similarity",
+    "donor_exact": "donor_exact",
+    "donor_f1": "donor_f1",
+    "mse": "mse",
+    "mse_outside": "mse_outside",
+    "ssim_inside": "ssim_inside",
+    "ssim_outside": "ssim_outside",
+    "psnr_outside": "psnr_outside",
+}
+
+
+def versions() -> dict[str, str]:
+    """Of what a result depends on, where it is installed."""
+    found = {}
+    for name in ("inkguard", "torch", "diffusers", "transformers", "rapidocr-onnxruntime"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def manifest_data(
+    findings: Findings,
+    sweep: Sweep,
+    pipe: Any,
+    *,
+    name: str,
+    weights_digest: str | None,
+    call: Mapping[str, Any],
+    command: str,
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """A manifest in the format of `inkguard.substitute.manifest`, as plain data."""
+    denoiser, final = sweep.drawer.denoiser, findings.final
+    public = {k: v for k, v in denoiser.config.items() if not k.startswith("_")}
+    fields = _CONFIG_FIELDS.get(type(denoiser).__name__, tuple(public))
+    config = {k: public[k] for k in fields if k in public}
+    substitution: dict[str, Any] = {
+        "numbering": NUMBERING,
+        "sites": list(final.sites),
+        "modules": [findings.sites[n].module for n in final.sites],
+        "start_step": final.start_step,
+        "of_steps": sweep.drawer.steps,
+        "share_of_parameters": round(findings.share(final.sites), 6),
+    }
+    if final.swap_pooled:
+        substitution["swap_pooled"] = True
+    rule = RULE.format(within=findings.search.within)
+    return {
+        "format": 1,
+        "name": name,
+        "source": "measured",
+        "model": {
+            "pipeline": type(pipe).__name__,
+            "denoiser": type(denoiser).__name__,
+            # Through JSON: YAML's safe dump has no tuples.
+            "config": json.loads(json.dumps(config)),
+            "config_digest": digest_config(denoiser),
+            "weights_digest": weights_digest,
+        },
+        "substitution": substitution,
+        "call": dict(call),
+        "evidence": {
+            "command": command,
+            "date": datetime.date.today().isoformat(),
+            **settings,
+            "versions": versions(),
+            "rule": "chosen by hand (--sites)" if findings.search.override else rule,
+            "reached": findings.choice.reached,
+            "columns": "OCR similarity (1 - normalised Levenshtein distance), share of exact texts "
+            "and character F1 of the prompt's and the donor's text; picture against the unpatched "
+            "one, in all, inside and outside of the text region",
+            "by_length": {
+                kind: _rounded(sweep.score(final, equal_length=equal))
+                for kind, equal in (("equal", True), ("different", False))
+            },
+            "table": {v.key: _rounded(s) for v, s in findings.scores.items()},
+        },
+    }
+
+
+def write_manifest(path: Path, data: Mapping[str, Any]) -> None:
+    """Write it as YAML; raises OSError, and leaves an earlier one as it was then."""
+    part = path.with_suffix(".part")
+    part.write_text(yaml.safe_dump(dict(data), sort_keys=False, width=100), encoding="utf-8")
+    part.replace(path)
+
+
+def _rounded(score: Score) -> dict[str, float]:
+    return {
+        name: round(score[key], 5) for name, key in _SHOWN.items() if not math.isnan(score[key])
+    }

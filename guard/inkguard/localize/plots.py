@@ -1,0 +1,183 @@
+"""`report.png`: bars for each site, the trade-off over set sizes, starting steps, and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inkguard.localize.plan import Findings
+from inkguard.localize.sweep import Sweep
+from inkguard.localize.variants import NONE, WHOLE, Variant
+
+__all__ = ["draw_charts", "draw_report", "picture_columns"]
+
+# Okabe and Ito's colours, which people with any colour vision tell apart.
+_DONOR, _SOURCE, _KEPT, _CHOSEN = "#0072B2", "#D55E00", "#009E73", "#F0E442"
+_MOST_COLUMNS, _MOST_ROWS = 14, 6
+_SERIES = (
+    ("donor_similarity", "donor's text read", _DONOR, "o"),
+    ("source_similarity", "prompt's own text read", _SOURCE, "s"),
+    ("ssim_outside", "picture kept outside of the text (SSIM)", _KEPT, "^"),
+)
+
+
+def draw_report(path: Path, findings: Findings, sweep: Sweep, title: str) -> None:
+    """Charts above, pictures below. Raises OSError."""
+    _save(path, findings, sweep, title, picture_columns(findings))
+
+
+def draw_charts(path: Path, findings: Findings, sweep: Sweep, title: str) -> None:
+    """The charts alone. Raises OSError."""
+    _save(path, findings, sweep, title, [])
+
+
+def picture_columns(findings: Findings, most: int | None = _MOST_COLUMNS) -> list[Variant]:
+    """Which variants' pictures stand side by side: unpatched, sites, the final choice, whole prompt.
+
+    At most `most`; then of the sites the chosen ones and those that move the reading furthest.
+    """
+    numbers = findings.telling(most - 3 if most else len(findings.sites))
+    return list(
+        dict.fromkeys([NONE, *(Variant(sites=(n,)) for n in numbers), findings.final, WHOLE])
+    )
+
+
+def _save(
+    path: Path, findings: Findings, sweep: Sweep, title: str, columns: Sequence[Variant]
+) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = min(_MOST_ROWS, sweep.gallery.examples, len(sweep.pairs)) if columns else 0
+    charts_high, width = 6.6, 13.0
+    cell_wide = (width - 0.9) / max(1, len(columns))
+    ratio = sweep.plain(0).shape[0] / sweep.plain(0).shape[1]
+    grid_high = rows * (cell_wide * ratio + 0.08) + (0.75 if rows else 0)
+    # Figure, not pyplot: no display is looked for and no global state is left.
+    figure = Figure(figsize=(width, charts_high + grid_high), dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
+    if rows:
+        parts: Any = figure.subfigures(2, 1, height_ratios=(charts_high, grid_high))
+        charts: Any = parts[0]
+        _pictures(parts[1], findings, sweep, columns, rows)
+    else:
+        charts = figure
+    axes = charts.subplot_mosaic([["sites", "sites"], ["sizes", "starts"]])
+    _bars(axes["sites"], findings)
+    _trade_off(axes["sizes"], findings)
+    _starts(axes["starts"], findings)
+    handles, labels = axes["sites"].get_legend_handles_labels()
+    charts.legend(
+        handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9
+    )
+    figure.savefig(path, format="png")
+
+
+def _bars(axes: Any, findings: Findings) -> None:
+    singles = findings.singles()
+    places = np.arange(len(singles))
+    for offset, (name, label, color, _) in zip((-0.27, 0, 0.27), _SERIES, strict=True):
+        values = [singles[n][name] for n in singles]
+        axes.bar(places + offset, values, 0.25, color=color, label=label)
+    for site in findings.choice.sites:
+        axes.axvspan(site - 0.45, site + 0.45, color=_CHOSEN, alpha=0.4, lw=0, zorder=0)
+    axes.axhline(
+        findings.scores[WHOLE]["donor_similarity"],
+        color=_DONOR,
+        ls="--",
+        lw=1.2,
+        label="donor's text read, whole prompt swapped",
+    )
+    axes.set_title("The donor's text at one site alone (chosen sites shaded)", loc="left")
+    axes.set_xlabel("site, in the order in which the model runs them")
+    step = 1 if len(singles) <= 30 else 5
+    axes.set_xticks(places[::step], [str(n) for n in singles][::step])
+    axes.set_xlim(-0.6, len(singles) - 0.4)
+    _unit(axes)
+
+
+def _trade_off(axes: Any, findings: Findings) -> None:
+    best = findings.best_by_size()
+    variants = [*best.values(), WHOLE]
+    names = [_wrapped(v, findings) for v in variants]
+    places = np.arange(len(variants))
+    for name, _, color, marker in _SERIES:
+        values = [findings.scores[v][name] for v in variants]
+        axes.plot(places[:-1], values[:-1], color=color, marker=marker, ms=5)
+        axes.plot(places[-1:], values[-1:], color=color, marker=marker, ms=7, mfc="white", ls="")
+    axes.set_xticks(places, names, fontsize=8)
+    axes.set_xlim(-0.4, len(variants) - 0.6)
+    axes.set_title("More sites: the best set of each size", loc="left")
+    axes.set_xlabel("sites, and their share of the denoiser's parameters")
+    _unit(axes)
+
+
+def _wrapped(variant: Variant, findings: Findings) -> str:
+    if variant.whole:
+        return "whole prompt\nswapped"
+    count = len(variant.sites)
+    every = count == len(findings.sites) > 1
+    return f"{f'all {count}' if every else variant.key}\n{findings.share(variant.sites):.2%}"
+
+
+def _starts(axes: Any, findings: Findings) -> None:
+    starts = findings.starts()
+    for name, _, color, marker in _SERIES:
+        values = [s[name] for s in starts.values()]
+        axes.plot(list(starts), values, color=color, marker=marker, ms=5)
+    axes.axvline(findings.final.start_step, color=_CHOSEN, lw=8, alpha=0.5, zorder=0)
+    axes.set_xticks(list(starts))
+    axes.set_title("Later starts: the chosen sites, patched from a step on", loc="left")
+    axes.set_xlabel("first denoising step with the donor's text (chosen shaded)")
+    _unit(axes)
+
+
+def _unit(axes: Any) -> None:
+    axes.set_ylabel("similarity", fontsize=9)
+    axes.set_ylim(0, 1.04)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", lw=0.4, alpha=0.6)
+    axes.set_axisbelow(True)
+
+
+def _pictures(
+    figure: Any, findings: Findings, sweep: Sweep, columns: Sequence[Variant], rows: int
+) -> None:
+    figure.suptitle(
+        "The same noise, the donor's text at one site each (rows: prompt's text → donor's text)",
+        fontsize=11,
+        x=0.01,
+        ha="left",
+    )
+    grid = figure.subplots(rows, len(columns), squeeze=False, gridspec_kw={"wspace": 0.03})
+    for row in range(rows):
+        pair = sweep.pairs[row]
+        for column, variant in enumerate(columns):
+            axes = grid[row][column]
+            axes.set_xticks([])
+            axes.set_yticks([])
+            chosen = variant == findings.final
+            for spine in axes.spines.values():
+                spine.set_visible(chosen)
+                spine.set_color(_CHOSEN)
+                spine.set_linewidth(3)
+            pixels = sweep.gallery.load(variant, row)
+            if pixels is not None:
+                axes.imshow(pixels, interpolation="nearest")
+            if row == 0:
+                axes.set_title(_heading(variant, findings), fontsize=8)
+            if column == 0:
+                axes.set_ylabel(f"{pair.word}\n→ {pair.donor}", fontsize=7)
+
+
+def _heading(variant: Variant, findings: Findings) -> str:
+    if not variant.sites:
+        return "whole prompt" if variant.whole else "unpatched"
+    name = variant.key if len(variant.sites) == 1 else f"sites {variant.key}"
+    chosen = variant == findings.final
+    name = name.replace(" from", "\nfrom").replace(" and", "\nand")
+    return name + "\n(chosen)" * chosen
