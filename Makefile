@@ -34,16 +34,17 @@ lock: $(STAMP)
 	$(BIN)/python -m pip freeze --exclude-editable --exclude inkguard | sed 's/+cpu$$//' > requirements.lock
 
 # Generated with the oldest supported grpcio-tools, in an environment of its own: newer generated
-# code refuses older runtimes. Imports are made relative to server/inkguard_server/_pb, since `guard` is our package.
+# code refuses older runtimes. The proto's package is guard.v1; its Python is inkguard.wire.v1.
 protos:
 	test -x .venv-protos/bin/python || $(PYTHON) -m venv .venv-protos
 	.venv-protos/bin/python -m pip install --quiet --disable-pip-version-check grpcio-tools==1.72.2
-	.venv-protos/bin/python -m grpc_tools.protoc --proto_path=protos --python_out=server/inkguard_server/_pb \
-		--pyi_out=server/inkguard_server/_pb --grpc_python_out=server/inkguard_server/_pb guard/v1/guard.proto
-	sed -i 's/^from guard\.v1 import/from inkguard_server._pb.guard.v1 import/' server/inkguard_server/_pb/guard/v1/guard_pb2_grpc.py
+	.venv-protos/bin/python -m grpc_tools.protoc --proto_path=protos --python_out=.venv-protos \
+		--pyi_out=.venv-protos --grpc_python_out=.venv-protos guard/v1/guard.proto
+	cp .venv-protos/guard/v1/guard_pb2* guard/inkguard/wire/v1/
+	sed -i 's/^from guard\.v1 import/from inkguard.wire.v1 import/' guard/inkguard/wire/v1/guard_pb2_grpc.py
 
 settings: $(STAMP)
-	$(BIN)/python -m inkguard_server.settings_docs
+	$(BIN)/python -m tools.settings_page
 
 clean:
 	rm -rf $(VENV) .venv-protos out .mypy_cache .ruff_cache .pytest_cache .hypothesis

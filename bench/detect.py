@@ -25,11 +25,11 @@ import numpy as np
 from detect_peers import Peer, prepare
 from detect_tables import alone_table, class_tables, group_of, group_table, slice_table, speed_table
 
-from inkguard.check import Checker
-from inkguard.classify.toxicity import ToxicityClassifier
+from inkguard.check.checker import Checker
 from inkguard.extract import extract
 from inkguard.policy.load import load_policy
 from inkguard.process import own_process
+from inkguard.score.detoxify import ToxicityClassifier
 from inkguard.types import Action
 
 ROOT = Path(__file__).parent.parent

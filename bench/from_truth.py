@@ -1,7 +1,7 @@
 """At which noise if-tiny loses what it draws: `python bench/from_truth.py [--model if-tiny] [--captions 100]`.
 
 Sampling starts from rendered truth under the noise of each step, and not from pure noise alone. Where
-the judge (guard/inkguard/reference/judge.py) then sees more of what the caption says, it was lost before that step.
+the judge (training/judge.py) then sees more of what the caption says, it was lost before that step.
 Beside it stands what one step of the U-Net makes of the same noisy truth, without guidance.
 """
 
@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from inkguard.generate.load import load_pipeline
+from inkguard.draw.load import load_pipeline
+from inkguard.measure.world.captions import held_out, plain_caption, sample_scene
+from inkguard.measure.world.scene import Scene, render
 from inkguard.process import own_process
-from inkguard.reference.autoencoder import to_model
-from inkguard.reference.captions import held_out, plain_caption, sample_scene
-from inkguard.reference.deepfloyd import predicts_of
-from inkguard.reference.judge import load_judge, read_attributes
-from inkguard.reference.world import Scene, render
+from training.autoencoder import to_model
+from training.deepfloyd import predicts_of
+from training.judge import load_judge, read_attributes
 
 SEED, STEPS, GUIDANCE, BATCH = 2026, 20, 3.0, 20
 

@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from inkguard.check import load_checker
+from inkguard.check.checker import load_checker
+from inkguard.draw.load import load_pipeline
 from inkguard.evaluate.prompts import ToxicPrompt, world_prompts
-from inkguard.generate.load import load_pipeline
 from inkguard.guard import wrap
 from inkguard.measure.intervals import wilson
 from inkguard.process import own_process

@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 from detect import DATA, LENGTH, timed_prompts
 
-from inkguard.classify.wordlist import Entry, WordLists
+from inkguard.match.matcher import Entry, WordLists
 from inkguard.policy.load import load_policy
 from inkguard.types import Action, Severity
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from inkguard.check import Checker, load_checker
+from inkguard.check.checker import Checker, load_checker
 from inkguard.process import own_process
 from inkguard.types import Action
 

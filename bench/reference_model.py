@@ -2,7 +2,7 @@
 
 300 captions, each with a text that was held out before training and scene attributes drawn from a
 fixed seed; one fixed seed a caption, no retries, no dictionary. Exact text: RapidOCR reads the very
-letters (case and spaces aside). Colours and shape: the judge (guard/inkguard/reference/judge.py), trained on
+letters (case and spaces aside). Colours and shape: the judge (training/judge.py), trained on
 rendered truth only. Intervals are Wilson's at 95 %.
 """
 
@@ -20,17 +20,17 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from inkguard.draw.load import load_pipeline
 from inkguard.errors import UnsupportedModel
-from inkguard.generate.adapter import adapter_for
-from inkguard.generate.load import load_pipeline
+from inkguard.families.registry import adapter_for
+from inkguard.manifests.manifest import find_manifest
 from inkguard.measure.intervals import wilson
+from inkguard.measure.world.captions import held_out, plain_caption, sample_scene
+from inkguard.measure.world.scene import HEIGHT, WIDTH
 from inkguard.process import own_process
-from inkguard.reference.captions import held_out, plain_caption, sample_scene
-from inkguard.reference.judge import FOLDER as JUDGE
-from inkguard.reference.judge import load_judge, read_attributes
-from inkguard.reference.world import HEIGHT, WIDTH
-from inkguard.substitute.manifest import find_manifest
 from inkguard.verify import default_reader, letters_of
+from training.judge import FOLDER as JUDGE
+from training.judge import load_judge, read_attributes
 
 SEED = 2026
 

@@ -27,16 +27,16 @@ import psutil
 import torch
 from tqdm import tqdm
 
-from inkguard.check import Checker, load_checker
+from inkguard.check.checker import Checker, load_checker
 from inkguard.client import AsyncClient, Client
-from inkguard.generate.load import load_pipeline
+from inkguard.client.process import sidecar
+from inkguard.draw.load import load_pipeline
+from inkguard.manifests.manifest import find_manifest
 from inkguard.process import own_process
-from inkguard.spawn import sidecar
-from inkguard.substitute.manifest import find_manifest
 from inkguard.types import Request
 from inkguard_server.app import Sidecar
-from inkguard_server.checks import Checks
-from inkguard_server.local import LocalEngine
+from inkguard_server.engines.check_batcher import Checks
+from inkguard_server.engines.local import LocalEngine
 from inkguard_server.settings import load_settings
 
 CALLERS = (1, 16, 64)

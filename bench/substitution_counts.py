@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from inkguard.substitute.rows import FlaggedPrompt
+from inkguard.edit.rows import FlaggedPrompt
 
 __all__ = ["HEAD", "rows"]
 

@@ -16,13 +16,13 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
-from inkguard.substitute.caption import CaptionText
-from inkguard.substitute.cross import CrossText
-from inkguard.substitute.edit import Substitution
-from inkguard.substitute.flux import FluxShadow
-from inkguard.substitute.qwen import QwenShadow
-from inkguard.substitute.rows import RowMatch
-from inkguard.substitute.shadow import ShadowText
+from inkguard.edit.cross_attention import CrossText
+from inkguard.edit.projected_caption import CaptionText
+from inkguard.edit.rows import RowMatch
+from inkguard.edit.substitution import Substitution
+from inkguard.families.flux.edit import FluxShadow
+from inkguard.families.qwen_image.edit import QwenShadow
+from inkguard.families.sd3.edit import ShadowText
 
 __all__ = ["FAMILIES", "KIND", "Family"]
 

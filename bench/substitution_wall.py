@@ -13,17 +13,17 @@ from diffusers import PixArtTransformer2DModel, SD3Transformer2DModel, UNet2DCon
 from substitution_families import FAMILIES
 from tqdm import tqdm
 
-from inkguard.check import load_checker
+from inkguard.check.checker import load_checker
+from inkguard.draw.load import load_pipeline
+from inkguard.edit.cross_attention import CrossText
+from inkguard.edit.projected_caption import CaptionText
+from inkguard.edit.rows import FlaggedPrompt
+from inkguard.edit.substitution import Substitution
 from inkguard.evaluate.methods import Compared, Methods
 from inkguard.evaluate.prompts import world_prompts
-from inkguard.generate.adapter import adapter_for
-from inkguard.generate.load import load_pipeline
-from inkguard.substitute.caption import CaptionText
-from inkguard.substitute.cross import CrossText
-from inkguard.substitute.edit import Substitution
-from inkguard.substitute.manifest import find_manifest
-from inkguard.substitute.rows import FlaggedPrompt
-from inkguard.substitute.shadow import ShadowText
+from inkguard.families.registry import adapter_for
+from inkguard.families.sd3.edit import ShadowText
+from inkguard.manifests.manifest import find_manifest
 
 __all__ = ["measure", "table"]
 

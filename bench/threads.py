@@ -27,11 +27,11 @@ import diffusers
 import numpy as np
 import torch
 
-from inkguard.check import Checker
+from inkguard.check.checker import Checker
 from inkguard.draw.guarded_pipeline import GuardedPipeline
 from inkguard.policy.model import Mode
 from tests.draw.cases import FAMILIES, INSULT, checker, guarded_by
-from tests.generate.calls import HARMLESS, TOXIC, call, manifest
+from tests.families.calls import HARMLESS, TOXIC, call, manifest
 
 __all__ = ["Count", "Drawers", "stress"]
 

@@ -21,17 +21,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from inkguard.check import Checker
-from inkguard.classify.toxicity import ToxicityClassifier
+from inkguard.check.checker import Checker
+from inkguard.draw.load import load_pipeline
+from inkguard.edit.shadow_stream import Heads, JointShadow
 from inkguard.evaluate.prompts import ToxicPrompt, world_prompts
 from inkguard.evaluate.score import Scorer
-from inkguard.generate.adapter import adapter_for
-from inkguard.generate.load import load_pipeline
+from inkguard.families.registry import adapter_for
+from inkguard.manifests.manifest import find_manifest
 from inkguard.measure.intervals import wilson
 from inkguard.policy.load import load_policy
 from inkguard.process import own_process
-from inkguard.substitute.joint import Heads, JointShadow
-from inkguard.substitute.manifest import find_manifest
+from inkguard.score.detoxify import ToxicityClassifier
 from inkguard.verify import default_reader
 
 STEPS = 20

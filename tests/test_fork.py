@@ -68,7 +68,7 @@ def test_a_checker_answers_in_forked_children_as_in_their_parent(threads: int) -
         f"""
 import torch
 torch.set_num_threads({threads})
-from inkguard.check import load_checker
+from inkguard.check.checker import load_checker
 checker = load_checker(None)
 prompts = [f'a sign that says "you are a horrible person {{n}}"' for n in range(5)]
 checker.check_many(prompts)
@@ -98,7 +98,7 @@ def test_locks_that_other_threads_held_at_the_fork_are_free_in_the_child() -> No
     """The scores' cache, the classifier's and the picture reader's: the child checks and reads."""
     run("""
 from PIL import Image
-from inkguard.check import load_checker
+from inkguard.check.checker import load_checker
 from inkguard.verify import default_reader
 checker, reader = load_checker(None), default_reader()
 cached = checker._scorer
@@ -118,7 +118,7 @@ def test_children_of_a_busy_parent_answer() -> None:
     run("""
 import torch
 torch.set_num_threads(2)
-from inkguard.check import load_checker
+from inkguard.check.checker import load_checker
 checker = load_checker(None)
 done = False
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from inkguard.check import Checker
+from inkguard.check.checker import Checker
 from inkguard.draw.guarded_pipeline import GuardedPipeline
 from inkguard.errors import Blocked, ClassifierError, InvalidInput
 from inkguard.guard import Guard

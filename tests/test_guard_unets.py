@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from inkguard.draw.guarded_pipeline import GuardedPipeline
-from inkguard.generate.load import load_pipeline, model_folder
+from inkguard.draw.load import load_pipeline, model_folder
 from inkguard.guard import Guard
-from inkguard.substitute.manifest import find_manifest
+from inkguard.manifests.manifest import find_manifest
 from inkguard.types import Action, Request, Rung, Verification
 from inkguard.verify import letters_of
 

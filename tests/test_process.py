@@ -143,7 +143,7 @@ def test_as_a_library_it_asks_no_network() -> None:
     """With the hub open, as a host has it: no connection and no name is even tried."""
     run(f"""{_NO_NETWORK}
 from inkguard import Guard, Request
-from inkguard.generate.load import embedded_models, load_pipeline
+from inkguard.draw.load import embedded_models, load_pipeline
 for model in embedded_models():
     load_pipeline(model)
 guard = Guard.load()
@@ -159,7 +159,7 @@ assert not tried, tried
 @pytest.mark.parametrize(
     "start",
     [
-        "from inkguard.cli import main; main()",
+        "from inkguard.cli.main import main; main()",
         "import runpy; runpy.run_module('inkguard', run_name='__main__')",
     ],
     ids=["inkguard", "python -m inkguard"],

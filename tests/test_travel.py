@@ -18,11 +18,11 @@ import pytest
 
 import inkguard.client.reply
 import inkguard.types
-from inkguard.check import Checker
+from inkguard.check.checker import Checker
 from inkguard.errors import Blocked, GuardError
+from inkguard.manifests.manifest import load_manifest, shipped_manifests
 from inkguard.policy.load import load_policy
 from inkguard.policy.model import Policy
-from inkguard.substitute.manifest import load_manifest, shipped_manifests
 from tests.travel import WAYS, every_error, made_up
 
 DETECT = Path(__file__).parent / "data" / "detect.jsonl"

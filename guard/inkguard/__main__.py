@@ -1,5 +1,5 @@
 """`python -m inkguard`: the command `inkguard`."""
 
-from inkguard.cli import main
+from inkguard.cli.main import main
 
 main()

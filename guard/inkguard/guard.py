@@ -8,16 +8,16 @@ from typing import Any, Self
 
 import torch
 
-from inkguard.check import Checker, load_checker
+from inkguard.check.checker import Checker, load_checker
 from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.draw.load import DEFAULT_MODEL, load_pipeline
 from inkguard.draw.picture_call import GIVEN_PICTURE, TOXIC_PICTURE
+from inkguard.draw.watch import OnStep
 from inkguard.errors import Blocked, InvalidInput, UnguardedUse
-from inkguard.generate.adapter import adapter_for
-from inkguard.generate.load import DEFAULT_MODEL, load_pipeline
-from inkguard.generate.watch import OnStep
+from inkguard.families.registry import adapter_for
 from inkguard.limits import MAX_GUIDANCE, MAX_PICTURES, MAX_STEPS
+from inkguard.manifests.manifest import Manifest, choose_manifest
 from inkguard.policy.model import Policy
-from inkguard.substitute.manifest import Manifest, choose_manifest
 from inkguard.timing import Stages
 from inkguard.types import Action, Decision, Outcome, Request, Rung, Verification
 from inkguard.verify import Reader, reader_for

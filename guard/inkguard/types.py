@@ -97,6 +97,13 @@ class Verification(enum.StrEnum):
     NOT_NEEDED = "not_needed"
 
 
+class VerifyWith(enum.Enum):
+    """Which OCR engines read pictures back: those that are used by default, or every one that is known."""
+
+    DEFAULT = "default"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextSpan:
     """Text that the prompt wants drawn. `cue` tells how it was found: "quoted" or "unquoted"."""

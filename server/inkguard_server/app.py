@@ -16,7 +16,7 @@ from grpc_reflection.v1alpha import reflection
 
 from inkguard.process import own_process
 from inkguard_server.audit import DecisionLog
-from inkguard_server.engine import Engine
+from inkguard_server.engines.base import Engine
 from inkguard_server.logs import set_up_logs
 from inkguard_server.metrics import Metrics, MetricsServer
 from inkguard_server.rpc import SERVICE, handlers
@@ -142,7 +142,7 @@ def serve(settings: Settings) -> None:
     set_up_logs(settings.log_level)
     _log.info("loading")
     # Imported late: the models' libraries take seconds, and a mistake in the settings is told at once.
-    from inkguard_server.local import LocalEngine
+    from inkguard_server.engines.local import LocalEngine
 
     engine = LocalEngine(settings)
     asyncio.run(_serve(settings, engine))

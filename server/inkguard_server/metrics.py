@@ -19,7 +19,8 @@ from prometheus_client import (
 
 from inkguard.timing import STAGES
 from inkguard.types import Decision, Rung, Verification
-from inkguard_server.engine import Engine, Load, PolicyInfo, Reload
+from inkguard.wire.records import PolicyInfo
+from inkguard_server.engines.base import Engine, Load, Reload
 
 __all__ = ["Metrics", "MetricsServer"]
 

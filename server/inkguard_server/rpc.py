@@ -15,11 +15,11 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from inkguard_server._pb.guard.v1 import guard_pb2 as pb
+from inkguard.wire.v1 import guard_pb2 as pb
+from inkguard_server.decode_errors import why_undecodable
 from inkguard_server.errors import Refused, refuse
 from inkguard_server.logs import request_id
 from inkguard_server.metrics import Metrics
-from inkguard_server.undecodable import why_undecodable
 
 __all__ = ["REQUEST_ID", "SERVICE", "Call", "handlers"]
 

@@ -16,10 +16,11 @@ from google.protobuf.duration_pb2 import Duration
 
 from inkguard.errors import InvalidInput
 from inkguard.types import Decision, Method, Request
-from inkguard_server import convert
-from inkguard_server._pb.guard.v1 import guard_pb2 as pb
+from inkguard.wire import convert
+from inkguard.wire.records import Checked, Drawn
+from inkguard.wire.v1 import guard_pb2 as pb
 from inkguard_server.audit import DecisionLog, Record
-from inkguard_server.engine import Checked, Drawn, Engine
+from inkguard_server.engines.base import Engine
 from inkguard_server.errors import AuditError, Forbidden, NotFound
 from inkguard_server.metrics import Metrics
 from inkguard_server.rpc import Call

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from inkguard.spawn import sidecar
+from inkguard.client.process import sidecar
 from inkguard_server.settings import load_settings
 
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from inkguard.client import Client, ServerError
-from inkguard.spawn import sidecar
+from inkguard.client.process import sidecar
 from inkguard.types import Request
 
 HARMLESS = 'a cyan sign that says "WELCOME"'

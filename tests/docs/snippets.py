@@ -27,7 +27,7 @@ from unittest import mock
 import yaml
 from markdown_it import MarkdownIt
 
-from inkguard.cli import main
+from inkguard.cli.main import main
 from inkguard.errors import PolicyError
 from inkguard.policy.load import load_policy
 

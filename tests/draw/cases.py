@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from inkguard.check import Checker
+from inkguard.check.checker import Checker
 from inkguard.draw.guarded_pipeline import GuardedPipeline
-from inkguard.generate.adapter import adapter_for
+from inkguard.families.registry import adapter_for
 from inkguard.policy.load import load_policy
-from tests.generate import pipelines
-from tests.generate.calls import HARMLESS, TOXIC, call, manifest
+from tests.families import pipelines
+from tests.families.calls import HARMLESS, TOXIC, call, manifest
 
 __all__ = [
     "FAMILIES",

@@ -22,8 +22,8 @@ from tests.draw.cases import (
     new_case,
     pictures,
 )
-from tests.generate.calls import HARMLESS, TOXIC, call, manifest
-from tests.generate.pipelines import parts_of, pipeline
+from tests.families.calls import HARMLESS, TOXIC, call, manifest
+from tests.families.pipelines import parts_of, pipeline
 
 HALVES = pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 

@@ -13,11 +13,11 @@ import torch
 from inkguard.draw.declared import check_declared
 from inkguard.draw.guarded_pipeline import GuardedPipeline
 from inkguard.errors import InvalidInput
-from inkguard.generate.adapter import adapter_for
+from inkguard.families.registry import adapter_for
 from inkguard.guard import Guard
 from inkguard.types import Action, Rung
-from tests.generate.calls import HARMLESS, TOXIC, call, manifest, plain
-from tests.generate.pipelines import parts_of, pipeline
+from tests.families.calls import HARMLESS, TOXIC, call, manifest, plain
+from tests.families.pipelines import parts_of, pipeline
 
 NAMES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
 EVERY = pytest.mark.parametrize("name", NAMES)

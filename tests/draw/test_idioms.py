@@ -15,12 +15,12 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 
-from inkguard.check import Checker
+from inkguard.check.checker import Checker
 from inkguard.draw.guarded_pipeline import GuardedPipeline
 from inkguard.errors import GuardError, InvalidInput, UnguardedUse
 from inkguard.policy.model import Mode
 from tests.draw.cases import FAMILIES, Case, checker, counted, draw, guarded_by, new_case, pictures
-from tests.generate.calls import HARMLESS, TOXIC, call, manifest, snapshot
+from tests.families.calls import HARMLESS, TOXIC, call, manifest, snapshot
 
 IDIOMS: dict[str, Callable[[Case], None]] = {}
 """By name; what each says of itself is what holds."""
@@ -244,7 +244,7 @@ def another_class_over_its_parts(case: Case) -> None:
     assert type(case.pipe) is not other.__class__ or case.family not in _IMAGE_TO_IMAGE
     bare = other._pipe
     bare.set_progress_bar_config(disable=True)
-    if case.family == "qwen":  # as tests/generate/pipelines.py sets it, for its tokenizer
+    if case.family == "qwen":  # as tests/families/pipelines.py sets it, for its tokenizer
         bare.prompt_template_encode_start_idx = case.pipe.prompt_template_encode_start_idx
     mixed = call(bare, [HARMLESS, TOXIC], num_inference_steps=3)
     found = draw(other, {k: v for k, v in mixed.items() if k not in size})

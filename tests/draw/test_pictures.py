@@ -15,7 +15,7 @@ from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
 from diffusers.pipelines.stable_diffusion import StableDiffusionPipelineOutput
 from PIL import Image, ImageDraw, ImageFont
 
-from inkguard.check import Checker
+from inkguard.check.checker import Checker
 from inkguard.draw.guarded_pipeline import GuardedPipeline
 from inkguard.draw.picture_call import GIVEN_PICTURE, TOXIC_PICTURE
 from inkguard.draw.pictures import (
@@ -26,13 +26,13 @@ from inkguard.draw.pictures import (
     withheld,
 )
 from inkguard.errors import Blocked, InvalidInput, VerificationError
-from inkguard.generate.families import FAMILIES
+from inkguard.families.supported import FAMILIES
 from inkguard.guard import Guard
 from inkguard.policy.model import Mode
 from inkguard.types import Verification
 from inkguard.verify import default_reader, letters_of
-from tests.generate.calls import HARMLESS, TOXIC, call, manifest, plain
-from tests.generate.pipelines import parts_of, pipeline
+from tests.families.calls import HARMLESS, TOXIC, call, manifest, plain
+from tests.families.pipelines import parts_of, pipeline
 
 SUPPORTED = [n for n, f in FAMILIES.items() if f.adapter]
 WITH_LATENTS = [n for n in SUPPORTED if not n.startswith("IF")]

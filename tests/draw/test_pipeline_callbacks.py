@@ -13,7 +13,7 @@ from diffusers.callbacks import SDCFGCutoffCallback, SDXLCFGCutoffCallback
 from inkguard.draw.guarded_pipeline import GuardedPipeline
 from inkguard.errors import Blocked, InvalidInput, SubstitutionError
 from tests.draw.cases import Case, FixedReader, case_of, draw, guarded_by, pictures
-from tests.generate.calls import HARMLESS, TOXIC
+from tests.families.calls import HARMLESS, TOXIC
 
 CALLBACK = "callback_on_step_end"
 INPUTS = "callback_on_step_end_tensor_inputs"

@@ -16,8 +16,8 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from inkguard.draw.guarded_pipeline import GuardedPipeline
 from inkguard.errors import GuardError, InvalidInput, SubstitutionError
-from inkguard.generate.adapter import adapter_for
-from inkguard.generate.call_arguments import EMBEDDINGS
+from inkguard.families.call_arguments import EMBEDDINGS
+from inkguard.families.registry import adapter_for
 from inkguard.types import Action, Decision
 from tests.draw.cases import (
     INSULT,
@@ -29,9 +29,9 @@ from tests.draw.cases import (
     guarded_by,
     new_case,
 )
-from tests.generate.calls import DONORS, HARMLESS, TOXIC, call, manifest
-from tests.generate.nets import WIDTH, new_clip
-from tests.generate.pipelines import parts_of, pipeline
+from tests.families.calls import DONORS, HARMLESS, TOXIC, call, manifest
+from tests.families.nets import WIDTH, new_clip
+from tests.families.pipelines import parts_of, pipeline
 
 CONTROLNETS = (
     "StableDiffusionControlNetPipeline",

@@ -13,9 +13,9 @@ import torch
 
 from bench.threads import Drawers, stress
 from inkguard.draw.guarded_pipeline import GuardedPipeline
-from inkguard.generate.adapter import adapter_for
+from inkguard.families.registry import adapter_for
 from tests.draw.cases import Case, case_of, counted, draw, pictures
-from tests.generate.calls import DONORS, HARMLESS, TOXIC, manifest
+from tests.families.calls import DONORS, HARMLESS, TOXIC, manifest
 
 
 @pytest.mark.parametrize("family", ["sdxl", "qwen", "pixart-sigma"])

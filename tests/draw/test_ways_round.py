@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from inkguard.errors import InvalidInput, SubstitutionError, UnguardedUse
-from inkguard.generate.adapter import adapter_for
+from inkguard.families.registry import adapter_for
 from inkguard.guard import wrap
 from tests.draw.cases import Case, FixedReader, case_of, draw, guarded_by, pictures
-from tests.generate.calls import HARMLESS, TOXIC
+from tests.families.calls import HARMLESS, TOXIC
 
 CALLBACK = "callback_on_step_end"
 

@@ -18,16 +18,16 @@ import yaml
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
 from PIL import Image
 
-from inkguard.cli import main
+from inkguard.cli.main import main
+from inkguard.draw.load import model_folder
 from inkguard.errors import InvalidInput
 from inkguard.evaluate.methods import Compared, Methods
 from inkguard.evaluate.run import Options, run
 from inkguard.evaluate.score import Scorer
 from inkguard.evaluate.sheet import contact_sheet
-from inkguard.generate.load import model_folder
 from inkguard.guard import Guard
+from inkguard.manifests.manifest import FILE_NAME, shipped_manifests
 from inkguard.measure import MeasureError
-from inkguard.substitute.manifest import FILE_NAME, shipped_manifests
 from inkguard.verify import default_reader
 from tests.disk import full_beyond
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inkguard.extract import extract
-from inkguard.extract.marks import CLOSERS, INNER_DOUBLE, INNER_SINGLE
+from inkguard.extract.quote_marks import CLOSERS, INNER_DOUBLE, INNER_SINGLE
 
 
 def examples() -> Iterator[tuple[str, list[str]]]:

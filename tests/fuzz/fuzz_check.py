@@ -13,7 +13,7 @@ import time
 import atheris
 
 with atheris.instrument_imports(include=["inkguard"]):
-    from inkguard.check import Checker
+    from inkguard.check.checker import Checker
     from inkguard.policy.load import load_policy
     from inkguard.types import Action
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
-from inkguard.cli import main
+from inkguard.cli.main import main
+from inkguard.draw.load import load_pipeline, model_folder
+from inkguard.edit.sites import cross_attention_sites
 from inkguard.errors import ModelError, UnsupportedModel
-from inkguard.generate.load import load_pipeline, model_folder
 from inkguard.localize.variants import text_sites
-from inkguard.reference import sdxl
-from inkguard.reference.spelling_clip import new_spelling_clip, spelling_clip_tokenizer
-from inkguard.substitute.sites import cross_attention_sites
 from inkguard.verify import default_reader
+from training import sdxl
+from training.spelling_clip import new_spelling_clip, spelling_clip_tokenizer
 
 
 def error_of(

@@ -19,12 +19,12 @@ import torch
 import yaml
 from PIL import Image
 
-from inkguard.generate.load import load_pipeline, model_folder
+from inkguard.draw.load import load_pipeline, model_folder
 from inkguard.localize.options import Options
 from inkguard.localize.plan import Findings
 from inkguard.localize.run import run
+from inkguard.manifests.manifest import FILE_NAME, digest_config, find_manifest, load_manifest
 from inkguard.measure import MeasureError
-from inkguard.substitute.manifest import FILE_NAME, digest_config, find_manifest, load_manifest
 from tests.disk import full_beyond
 
 

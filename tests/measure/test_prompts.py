@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from inkguard.measure import MeasureError, Pair, read_pairs, world_pairs
 from inkguard.measure.prompts import digest_pairs
-from inkguard.reference.captions import held_out
+from inkguard.measure.world.captions import held_out
 
 
 def file(tmp_path: Path, *lines: str) -> Path:

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from inkguard.measure import boxes_region, sign_region
-from inkguard.reference.captions import sample_scene
-from inkguard.reference.world import Scene, render
+from inkguard.measure.world.captions import sample_scene
+from inkguard.measure.world.scene import Scene, render
 from inkguard.verify import RapidReader
 
 

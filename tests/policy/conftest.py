@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from inkguard.check import Checker
+from inkguard.check.checker import Checker
 from inkguard.policy.load import Loaded, load_policy, read_policy
 from inkguard.policy.model import Policy
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inkguard import check
-from inkguard.check import Checker
+from inkguard.check import checker
+from inkguard.check.checker import Checker
 from inkguard.errors import ClassifierError
 from inkguard.types import Action
 
@@ -59,7 +59,7 @@ def test_other_stages(
 ) -> None:
     """Each has its own action, block unless said; what is logged does not quote the prompt."""
     strict, mild = author.load(), author.load(f"on_error: {{{stage}: flag}}\n")
-    monkeypatch.setattr(check, name, fail)
+    monkeypatch.setattr(checker, name, fail)
     with caplog.at_level(logging.ERROR):
         assert Checker(strict, None).check(SIGN).action is Action.BLOCK
     decision = Checker(mild, None).check(SIGN)
@@ -81,17 +81,17 @@ def test_impossible_scores_are_the_classifiers(author: Author) -> None:
 
 def test_one_prompt_does_not_fail_its_neighbours(author: Author) -> None:
     """In a batch, only the prompt that the classifier fails on is decided by `on_error`."""
-    checker = Checker(author.load(DETOXIFY), Broken())
-    reasons = [d.reason for d in checker.check_many(['"HI"', SIGN, "a cat"])]
+    built = Checker(author.load(DETOXIFY), Broken())
+    reasons = [d.reason for d in built.check_many(['"HI"', SIGN, "a cat"])]
     assert reasons == ["clean", "classifier_error", "clean"]
 
 
 def test_text_from_a_picture(author: Author) -> None:
     """Where it cannot be judged, `on_error` for verify says what it is taken for."""
-    checker = Checker(author.load(DETOXIFY), Broken())
-    assert checker.check_reading("HELLO") is Action.BLOCK
-    checker = Checker(author.load(DETOXIFY + "on_error: {verify: allow}\n"), Broken())
-    assert checker.check_reading("HELLO") is Action.ALLOW
+    built = Checker(author.load(DETOXIFY), Broken())
+    assert built.check_reading("HELLO") is Action.BLOCK
+    built = Checker(author.load(DETOXIFY + "on_error: {verify: allow}\n"), Broken())
+    assert built.check_reading("HELLO") is Action.ALLOW
 
 
 @pytest.mark.parametrize(

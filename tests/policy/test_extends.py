@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inkguard.check import Checker
+from inkguard.check.checker import Checker
 from inkguard.errors import PolicyError
 from inkguard.policy.load import load_policy, read_policy
-from inkguard.policy.model import Mode, Policy, VerifyWith
-from inkguard.types import Action
+from inkguard.policy.model import Mode, Policy
+from inkguard.types import Action, VerifyWith
 
 if TYPE_CHECKING:
     from tests.policy.conftest import Author

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from inkguard.classify.normalize import fold
+from inkguard.match.fold import fold
 from inkguard.policy.load import default_policy_path, load_policy
 from inkguard.types import Action
 

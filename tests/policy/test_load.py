@@ -8,8 +8,7 @@ import pytest
 
 from inkguard.errors import PolicyError
 from inkguard.policy.load import content_digest, load_policy, read_policy
-from inkguard.policy.model import VerifyWith
-from inkguard.types import Action
+from inkguard.types import Action, VerifyWith
 
 if TYPE_CHECKING:
     from inkguard.policy.model import Policy

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from inkguard.check import Checker
-from inkguard.classify.findings import look
+from inkguard.check.checker import Checker
+from inkguard.check.findings import look
 from inkguard.extract import extract
-from inkguard.policy.decide import ruled
+from inkguard.policy.apply import ruled
 from inkguard.policy.load import load_policy
 from inkguard.policy.rules import Condition, Kind
 from inkguard.types import Action, Severity

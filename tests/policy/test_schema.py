@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from inkguard.policy import lists, load
-from inkguard.policy.external import COLUMNS
+from inkguard.policy.imported_lists import COLUMNS
 from inkguard.policy.load import default_policy_path, load_policy
 from tests.policy.test_load import BAD, BAD_WORDS
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inkguard.check import load_checker
+from inkguard.check.checker import load_checker
 from inkguard.types import Action
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from google.protobuf import descriptor_pb2
 
-from inkguard_server._pb.guard.v1 import guard_pb2
+from inkguard.wire.v1 import guard_pb2
 
 ROOT = Path(__file__).parents[2]
 BUF = str(Path(sys.executable).with_name("buf"))

@@ -21,10 +21,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from inkguard.policy.load import default_policy_path
-from inkguard_server._pb.guard.v1 import guard_pb2 as pb
-from inkguard_server._pb.guard.v1.guard_pb2_grpc import GuardServiceStub
+from inkguard.wire.v1 import guard_pb2 as pb
+from inkguard.wire.v1.guard_pb2_grpc import GuardServiceStub
 from inkguard_server.app import Sidecar
-from inkguard_server.local import LocalEngine
+from inkguard_server.engines.local import LocalEngine
 from inkguard_server.logs import set_up_logs
 from inkguard_server.settings import load_settings
 

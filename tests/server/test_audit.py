@@ -16,7 +16,7 @@ import grpc
 import pytest
 
 from inkguard.types import Action, Decision, Finding, Method, PolicyRef, Rung, Severity, TextSpan
-from inkguard_server._pb.guard.v1 import guard_pb2 as pb
+from inkguard.wire.v1 import guard_pb2 as pb
 from inkguard_server.audit import FORMAT, DecisionLog, Record
 from inkguard_server.errors import AuditError
 

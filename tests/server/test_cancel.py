@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from inkguard_server.local import LocalEngine
+from inkguard_server.engines.local import LocalEngine
 
 if TYPE_CHECKING:
     from tests.server.conftest import Live

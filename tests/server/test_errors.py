@@ -14,13 +14,13 @@ from google.rpc import error_details_pb2 as details_pb2
 from grpc_status import rpc_status
 
 from inkguard import errors as guard_errors
-from inkguard.check import Checker
+from inkguard.check.checker import Checker
 from inkguard.errors import ClassifierError, GuardError, InvalidInput
 from inkguard.types import Action, Decision, PolicyRef
+from inkguard.wire.v1 import guard_pb2 as pb
 from inkguard_server import errors as server_errors
-from inkguard_server._pb.guard.v1 import guard_pb2 as pb
+from inkguard_server.engines.local import LocalEngine
 from inkguard_server.errors import NotFound, Refused, refuse
-from inkguard_server.local import LocalEngine
 
 if TYPE_CHECKING:
     from tests.server.conftest import Live

@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from inkguard.types import Action, Decision, Finding, PolicyRef, Severity
-from inkguard_server._pb.guard.v1 import guard_pb2 as pb
+from inkguard.wire.v1 import guard_pb2 as pb
 from inkguard_server.metrics import Metrics
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import pytest
 from inkguard.errors import PolicyError, SubstitutionError
 from inkguard.policy import load
 from inkguard.types import Action, Request
-from inkguard_server._pb.guard.v1 import guard_pb2 as pb
-from inkguard_server.local import LocalEngine
-from inkguard_server.policies import Policies
+from inkguard.wire.v1 import guard_pb2 as pb
+from inkguard_server.engines.local import LocalEngine
+from inkguard_server.engines.policies import Policies
 from inkguard_server.settings import Settings, SettingsError, load_settings
 from tests.server.conftest import Kept, until
 

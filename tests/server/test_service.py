@@ -11,7 +11,7 @@ import pytest
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
-from inkguard_server._pb.guard.v1 import guard_pb2 as pb
+from inkguard.wire.v1 import guard_pb2 as pb
 
 if TYPE_CHECKING:
     from tests.server.conftest import Live

@@ -18,9 +18,9 @@ import pytest
 
 from inkguard.client import Client, ServerError
 from inkguard.types import Request
-from inkguard_server._pb.guard.v1 import guard_pb2 as pb
-from inkguard_server._pb.guard.v1.guard_pb2_grpc import GuardServiceStub
-from inkguard_server.local import LocalEngine
+from inkguard.wire.v1 import guard_pb2 as pb
+from inkguard.wire.v1.guard_pb2_grpc import GuardServiceStub
+from inkguard_server.engines.local import LocalEngine
 from inkguard_server.settings import load_settings
 
 if TYPE_CHECKING:

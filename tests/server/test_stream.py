@@ -11,8 +11,8 @@ from PIL import Image
 
 from inkguard.guard import Guard
 from inkguard.types import Method, Request
-from inkguard_server import convert
-from inkguard_server._pb.guard.v1 import guard_pb2 as pb
+from inkguard.wire import convert
+from inkguard.wire.v1 import guard_pb2 as pb
 
 if TYPE_CHECKING:
     from tests.server.conftest import Live

@@ -12,7 +12,7 @@ import pytest
 
 from inkguard.errors import VerificationError
 from inkguard.policy.load import load_policy
-from inkguard.policy.model import VerifyWith
+from inkguard.types import VerifyWith
 from inkguard.verify import (
     DEFAULT_ENGINES,
     ENGINES,

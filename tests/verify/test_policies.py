@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inkguard.check import Checker
+from inkguard.check.checker import Checker
 from inkguard.extract import extract
 from inkguard.policy.load import load_policy
 from inkguard.types import Action

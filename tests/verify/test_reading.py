@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from inkguard.errors import VerificationError
-from inkguard.reference.world import Scene, render
+from inkguard.measure.world.scene import Scene, render
 from inkguard.types import Action
 from inkguard.verify import (
     DEFAULT_ENGINES,

@@ -13,8 +13,8 @@ from PIL import Image
 from inkguard.errors import GuardError
 from inkguard.frozen import freeze
 from inkguard.types import Decision, Method, Rung, Verification
-from inkguard_server._pb.guard.v1 import guard_pb2 as pb
-from inkguard_server.convert import decision_from_proto, enum_from_proto
+from inkguard.wire.convert import decision_from_proto, enum_from_proto
+from inkguard.wire.v1 import guard_pb2 as pb
 
 __all__ = ["Collector", "Progress", "Reply", "ServerError", "server_error"]
 

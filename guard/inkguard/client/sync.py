@@ -7,12 +7,12 @@ from typing import Any, Self
 
 import grpc
 
+from inkguard.client.options import Tls, channel_options, credentials, generate_request, metadata
 from inkguard.client.reply import Collector, Progress, Reply, ServerError, server_error
-from inkguard.client.wire import Tls, channel_options, credentials, generate_request, metadata
 from inkguard.types import Decision, Request
-from inkguard_server._pb.guard.v1 import guard_pb2 as pb
-from inkguard_server._pb.guard.v1.guard_pb2_grpc import GuardServiceStub
-from inkguard_server.convert import decision_from_proto
+from inkguard.wire.convert import decision_from_proto
+from inkguard.wire.v1 import guard_pb2 as pb
+from inkguard.wire.v1.guard_pb2_grpc import GuardServiceStub
 
 __all__ = ["Client"]
 

@@ -17,20 +17,20 @@ from typing import Any, NoReturn
 import torch
 from torch import nn
 
-from inkguard.check import Checker
+from inkguard.check.checker import Checker
 from inkguard.draw.parts import Parts
 from inkguard.draw.picture_call import PictureCall
 from inkguard.draw.refused_uses import FIXED, UNGUARDED
 from inkguard.draw.same_parts import over_same_parts
+from inkguard.draw.watch import OnStep
+from inkguard.edit.compiled import plain
+from inkguard.edit.lease import exclusive
+from inkguard.edit.processors import refuse_foreign_processors
 from inkguard.errors import InvalidInput, ManifestError, UnguardedUse
+from inkguard.families.call_defaults import takes
+from inkguard.families.registry import Adapter, adapter_for
 from inkguard.fork import computing
-from inkguard.generate.adapter import Adapter, adapter_for
-from inkguard.generate.arguments import takes
-from inkguard.generate.watch import OnStep
-from inkguard.substitute.compiled import plain
-from inkguard.substitute.lease import exclusive
-from inkguard.substitute.manifest import Manifest, choose_manifest
-from inkguard.substitute.processors import refuse_foreign_processors
+from inkguard.manifests.manifest import Manifest, choose_manifest
 from inkguard.timing import Stages
 from inkguard.types import Decision, Method, Rung, Verification
 from inkguard.verify import Reader

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inkguard.check import Checker
-from inkguard.generate.adapter import Adapter
-from inkguard.substitute.manifest import Manifest
+from inkguard.check.checker import Checker
+from inkguard.families.registry import Adapter
+from inkguard.manifests.manifest import Manifest
 from inkguard.types import Action, Decision, Rung, Verification
 from inkguard.verify import Reader
 

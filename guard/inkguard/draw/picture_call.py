@@ -20,11 +20,11 @@ from inkguard.draw.preflight import (
     refuse_unread_embeddings,
     refuse_unreadable,
 )
+from inkguard.draw.watch import OnStep, Watch
 from inkguard.errors import Blocked
 from inkguard.extract import extract
-from inkguard.generate.arguments import pictures_each
-from inkguard.generate.call_arguments import ATTENTION, refuse_unknown, taken
-from inkguard.generate.watch import OnStep, Watch
+from inkguard.families.call_arguments import ATTENTION, refuse_unknown, taken
+from inkguard.families.call_defaults import pictures_each
 from inkguard.policy.model import Mode
 from inkguard.timing import Stages
 from inkguard.types import Action, Decision, Method, Rung, Verification

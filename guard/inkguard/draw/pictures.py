@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 
 from inkguard.errors import InvalidInput
-from inkguard.generate.arguments import argument
-from inkguard.generate.call_arguments import ATTENTION, LATENTS, MASKS, PICTURES
+from inkguard.families.call_arguments import ATTENTION, LATENTS, MASKS, PICTURES
+from inkguard.families.call_defaults import argument
 from inkguard.verify import picture_of
 
 __all__ = ["OUTPUT_TYPES", "drawn_pictures", "given_pictures", "has_pictures", "withheld"]

@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from inkguard.check.as_encoder_reads import check_as_read
 from inkguard.draw.declared import check_declared, given_embeddings
 from inkguard.draw.parts import Parts
 from inkguard.draw.pictures import OUTPUT_TYPES
+from inkguard.edit.compiled import plain
 from inkguard.errors import InvalidInput
-from inkguard.generate.arguments import first_step, steps_made
-from inkguard.generate.call_arguments import EMBEDDINGS
-from inkguard.generate.tokenized import readings, refuse_learned_tokens, written_out
-from inkguard.reading import check_as_read
-from inkguard.substitute.compiled import plain
+from inkguard.families.call_arguments import EMBEDDINGS
+from inkguard.families.call_defaults import first_step, steps_made
+from inkguard.families.tokenized import readings, refuse_learned_tokens, written_out
 from inkguard.timing import Stages
 from inkguard.types import Decision
 

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from PIL import Image
 
-from inkguard.check import Checker
+from inkguard.check.checker import Checker
 from inkguard.draw.guarded_pipeline import GuardedPipeline
+from inkguard.edit.two_pass import PatchText, RecordText, TextCache
 from inkguard.errors import InvalidInput
 from inkguard.evaluate.prompts import ToxicPrompt
-from inkguard.generate.adapter import adapter_for
-from inkguard.substitute.manifest import Manifest
-from inkguard.substitute.two_pass import PatchText, RecordText, TextCache
+from inkguard.families.registry import adapter_for
+from inkguard.manifests.manifest import Manifest
 from inkguard.types import Method
 
 __all__ = ["Compared", "Methods"]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from inkguard.check import Checker
+from inkguard.check.checker import Checker
 from inkguard.extract import extract
 from inkguard.limits import MAX_PROMPT
 from inkguard.measure import MeasureError
-from inkguard.reference.captions import plain_caption, sample_scene
-from inkguard.reference.world import Scene
+from inkguard.measure.world.captions import plain_caption, sample_scene
+from inkguard.measure.world.scene import Scene
 from inkguard.types import Action, Decision
 from inkguard.verify import letters_of
 

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from inkguard.check import Checker, load_checker
-from inkguard.classify.toxicity import ToxicityClassifier
+from inkguard.check.as_encoder_reads import check_as_read
+from inkguard.check.checker import Checker, load_checker
 from inkguard.errors import InvalidInput
 from inkguard.evaluate.methods import Compared, Methods
 from inkguard.evaluate.prompts import ToxicPrompt, digest_prompts, read_prompts, world_prompts
@@ -22,14 +22,13 @@ from inkguard.evaluate.score import Scorer
 from inkguard.evaluate.sheet import contact_sheet
 from inkguard.evaluate.table import Summary, markdown, summarise, terminal_table, write_csv
 from inkguard.evaluate.verified import Verified
-from inkguard.generate.adapter import adapter_for
+from inkguard.families.registry import adapter_for
+from inkguard.manifests.manifest import Manifest, digest_config, digest_weights, find_manifest
 from inkguard.measure import MeasureError, require_measure, require_reader
 from inkguard.measure.journal import Journal
 from inkguard.measure.model import device_memory, load_model
-from inkguard.measure.progress import Ticker
-from inkguard.reading import check_as_read
-from inkguard.show import waiting
-from inkguard.substitute.manifest import Manifest, digest_config, digest_weights, find_manifest
+from inkguard.measure.progress import Ticker, waiting
+from inkguard.score.detoxify import ToxicityClassifier
 from inkguard.types import Decision
 
 __all__ = ["Options", "run"]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from inkguard.check import Checker
-from inkguard.classify.toxicity import ToxicityClassifier
+from inkguard.check.checker import Checker
 from inkguard.evaluate.prompts import ToxicPrompt
 from inkguard.measure import boxes_region, characters_f1, exact, kept, near, recall, sign_region
+from inkguard.score.detoxify import ToxicityClassifier
 from inkguard.types import Action
 from inkguard.verify import LineReader
 

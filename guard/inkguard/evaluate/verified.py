@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-from inkguard.check import Checker
+from inkguard.check.checker import Checker
 from inkguard.draw.guarded_pipeline import GuardedPipeline
 from inkguard.errors import Blocked
 from inkguard.evaluate.prompts import ToxicPrompt
 from inkguard.evaluate.score import readable
-from inkguard.substitute.manifest import Manifest
+from inkguard.manifests.manifest import Manifest
 from inkguard.types import Rung
 from inkguard.verify import Reader
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inkguard.extract.readings import Reading, readings
+from inkguard.extract.reassembly import Reading, readings
 from inkguard.extract.spans import extract
 
 __all__ = ["Reading", "extract", "readings"]

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from inkguard.extract.marks import MARKS, SINGLE
-from inkguard.extract.syntax import GROUP_END, GROUP_START
+from inkguard.extract.prompt_weights import GROUP_END, GROUP_START
+from inkguard.extract.quote_marks import MARKS, SINGLE
 
 __all__ = ["announced", "lowered"]
 

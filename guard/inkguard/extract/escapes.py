@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from urllib.parse import unquote
 
-from inkguard.extract.marks import INNER_DOUBLE, INNER_SINGLE
+from inkguard.extract.quote_marks import INNER_DOUBLE, INNER_SINGLE
 
 __all__ = ["MOST_EDITS", "escapes"]
 

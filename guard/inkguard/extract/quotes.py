@@ -11,7 +11,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from inkguard.extract.marks import CLOSERS, INNER_DOUBLE, MARKS, NESTING, SINGLE, STRAY
+from inkguard.extract.quote_marks import CLOSERS, INNER_DOUBLE, MARKS, NESTING, SINGLE, STRAY
 
 __all__ = ["quoted"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
-from inkguard.extract.capitals import capitals, hashtags
 from inkguard.extract.cues import announced
-from inkguard.extract.letters import listed
-from inkguard.extract.marks import MARKS
+from inkguard.extract.encoder_view import View, view
+from inkguard.extract.quote_marks import MARKS
 from inkguard.extract.quotes import quoted
-from inkguard.extract.view import View, view
+from inkguard.extract.spelled_letters import listed
+from inkguard.extract.typographic import capitals, hashtags
 from inkguard.types import TextSpan
 
 __all__ = ["extract"]

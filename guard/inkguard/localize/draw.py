@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from inkguard.generate.adapter import adapter_for
+from inkguard.families.registry import adapter_for
 from inkguard.localize.variants import Variant, manifest_of, text_sites
 from inkguard.measure import Pair
 from inkguard.measure.model import device_memory

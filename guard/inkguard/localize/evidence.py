@@ -14,7 +14,7 @@ import yaml
 
 from inkguard.localize.plan import RULE, Findings
 from inkguard.localize.sweep import Score, Sweep
-from inkguard.substitute.manifest import NUMBERING, digest_config
+from inkguard.manifests.manifest import NUMBERING, digest_config
 
 __all__ = ["manifest_data", "versions", "write_manifest"]
 
@@ -86,7 +86,7 @@ def manifest_data(
     command: str,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """A manifest in the format of `inkguard.substitute.manifest`, as plain data."""
+    """A manifest in the format of `inkguard.manifests.manifest`, as plain data."""
     denoiser, final = sweep.drawer.denoiser, findings.final
     public = {k: v for k, v in denoiser.config.items() if not k.startswith("_")}
     fields = _CONFIG_FIELDS.get(type(denoiser).__name__, tuple(public))

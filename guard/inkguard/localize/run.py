@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from inkguard.draw.load import embedded_models
 from inkguard.errors import InvalidInput, UnsupportedModel
-from inkguard.generate.adapter import adapter_for
-from inkguard.generate.load import embedded_models
+from inkguard.families.registry import adapter_for
 from inkguard.localize.draw import Drawer
 from inkguard.localize.evidence import manifest_data, versions, write_manifest
 from inkguard.localize.gallery import Gallery
@@ -20,6 +20,13 @@ from inkguard.localize.plots import draw_report
 from inkguard.localize.report import write_report
 from inkguard.localize.sweep import Sweep
 from inkguard.localize.table import terminal_table, write_csv
+from inkguard.manifests.manifest import (
+    FILE_NAME,
+    digest_config,
+    digest_weights,
+    find_manifest,
+    load_manifest,
+)
 from inkguard.measure import (
     MeasureError,
     Pair,
@@ -30,16 +37,8 @@ from inkguard.measure import (
 )
 from inkguard.measure.journal import Journal
 from inkguard.measure.model import load_model
-from inkguard.measure.progress import Ticker
+from inkguard.measure.progress import Ticker, waiting
 from inkguard.measure.prompts import digest_pairs
-from inkguard.show import waiting
-from inkguard.substitute.manifest import (
-    FILE_NAME,
-    digest_config,
-    digest_weights,
-    find_manifest,
-    load_manifest,
-)
 
 __all__ = ["run"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from inkguard.errors import UnsupportedModel
-from inkguard.substitute.manifest import Manifest
+from inkguard.manifests.manifest import Manifest
 
 __all__ = ["NONE", "WHOLE", "Site", "Variant", "manifest_of", "text_sites"]
 

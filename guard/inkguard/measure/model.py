@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from inkguard.draw.load import load_pipeline
 from inkguard.dtypes import DTYPES
 from inkguard.errors import InvalidInput
-from inkguard.generate.load import load_pipeline
 from inkguard.measure.errors import MeasureError
 
 __all__ = ["device_memory", "load_model"]

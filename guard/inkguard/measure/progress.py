@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -16,10 +17,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["Ticker"]
+__all__ = ["Ticker", "waiting"]
 
 _PERIOD = 3600.0
 """Seconds over which the speed is estimated: one picture of a large model may take minutes."""
+
+
+def waiting(what: str) -> Any:
+    """A spinner on a terminal, nothing elsewhere."""
+    console = Console(stderr=True)
+    return console.status(f"{what} ...") if console.is_terminal else nullcontext()
 
 
 class Ticker:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from inkguard.reference.world import CELL, COLORS, HEIGHT, WIDTH
+from inkguard.measure.world.scene import CELL, COLORS, HEIGHT, WIDTH
 
 __all__ = ["boxes_region", "sign_region"]
 
@@ -22,7 +22,7 @@ def sign_region(plain: np.ndarray, color: str) -> np.ndarray:
 
     Args:
         plain: the unedited picture, uint8 (H, W, 3), of the world's size or a multiple.
-        color: the sign's colour, a name in `inkguard.reference.world.COLORS`.
+        color: the sign's colour, a name in `inkguard.measure.world.scene.COLORS`.
 
     Returns:
         bool (H, W). The sign is looked for at the two heights where the world puts one, and each

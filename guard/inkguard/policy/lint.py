@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from inkguard.classify.wordlist import Entry
-from inkguard.policy.hits import hits
+from inkguard.match.matcher import Entry
+from inkguard.match.regexes import Pattern
+from inkguard.policy.false_positives import hits
 from inkguard.policy.load import Loaded
 from inkguard.policy.model import Policy
-from inkguard.policy.patterns import Pattern
 from inkguard.policy.rules import Condition, Kind, Rule, Source
 from inkguard.types import Action
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from inkguard.classify.wordlist import Entry, Matching
 from inkguard.errors import PolicyError
-from inkguard.policy.external import Row, read_rows
+from inkguard.match.matcher import Entry, Matching
+from inkguard.match.regexes import Pattern, compiled
+from inkguard.policy.imported_lists import Row, read_rows
 from inkguard.policy.model import ListRule
-from inkguard.policy.nodes import Node, meant
-from inkguard.policy.patterns import Pattern, compiled
-from inkguard.policy.terms import Rank, TermTable
+from inkguard.policy.term_table import Rank, TermTable
+from inkguard.policy.yaml_positions import Node, meant
 from inkguard.types import Action, Severity
 
 __all__ = ["Lists"]
@@ -61,7 +61,7 @@ class Lists:
     def take_external(
         self, spec: Node, path: Path, data: bytes, categories: Mapping[str, str], layer: int
     ) -> None:
-        """A list in the format of `inkguard.policy.external`, with what `spec` says of all its terms."""
+        """A list in the format of `inkguard.policy.imported_lists`, with what `spec` says of all its terms."""
         fields = spec.fields(
             required=_SHARED | {"file", "category"},
             optional=frozenset(("name", "match", "locale", "everywhere", "misspelled")),

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from inkguard.classify.wordlist import WordLists
 from inkguard.errors import PolicyError
 from inkguard.frozen import freeze
+from inkguard.match.matcher import WordLists
+from inkguard.package_data import data_folder
 from inkguard.policy import sections
-from inkguard.policy.external import FORMATS, read_rows
+from inkguard.policy.imported_lists import FORMATS, read_rows
 from inkguard.policy.lists import Lists
 from inkguard.policy.model import (
     Extraction,
@@ -21,12 +22,12 @@ from inkguard.policy.model import (
     OnError,
     Policy,
     Threshold,
-    VerifyWith,
     WholePrompt,
 )
-from inkguard.policy.nodes import Node, parse
 from inkguard.policy.replacements import ReplacementsDraft
-from inkguard.policy.terms import Rank, Replaced
+from inkguard.policy.term_table import Rank, Replaced
+from inkguard.policy.yaml_positions import Node, parse
+from inkguard.types import VerifyWith
 
 __all__ = [
     "API_VERSION",
@@ -70,9 +71,7 @@ class _Match(enum.Enum):
 
 def default_policy_path() -> Path:
     """The policy that comes with the package: inside of a wheel, or at the top of a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "_policies" / "default.yaml"
-    return installed if installed.is_file() else package.parents[1] / "policies" / "default.yaml"
+    return data_folder("policies") / "default.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inkguard.classify.wordlist import Entry, WordLists
 from inkguard.frozen import FrozenDict, freeze
-from inkguard.policy.patterns import Pattern
+from inkguard.match.matcher import Entry, WordLists
+from inkguard.match.regexes import Pattern
 from inkguard.policy.rules import PolicyException, Rule
-from inkguard.types import Action, PolicyRef, Severity, TextSpan
+from inkguard.types import Action, PolicyRef, Severity, TextSpan, VerifyWith
 
 __all__ = [
     "Extraction",
@@ -45,13 +45,6 @@ class Use(enum.Enum):
     MASK = "mask"
     BLANK = "blank"
     LOOK_ALIKE = "look_alike"
-
-
-class VerifyWith(enum.Enum):
-    """Which OCR engines read pictures back: those that are used by default, or every one that is known."""
-
-    DEFAULT = "default"
-    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from inkguard.classify.wordlist import WordLists
+from inkguard.match.matcher import WordLists
+from inkguard.match.regexes import Pattern
 from inkguard.policy.model import Replacements, Strategy, Use
-from inkguard.policy.nodes import Node
-from inkguard.policy.patterns import Pattern
+from inkguard.policy.yaml_positions import Node
 
 __all__ = ["ReplacementsDraft"]
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from inkguard.classify.normalize import Folded, fold
+from inkguard.match.fold import Folded, fold
 from inkguard.types import Action, Finding, Severity
 
 __all__ = ["Condition", "Found", "Kind", "PolicyException", "Rule", "Source", "covered"]

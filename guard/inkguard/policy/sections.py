@@ -10,12 +10,11 @@ from inkguard.policy.model import (
     OnError,
     PolicyTest,
     Threshold,
-    VerifyWith,
     WholePrompt,
 )
-from inkguard.policy.nodes import Node
 from inkguard.policy.rules import Condition, Kind, PolicyException, Rule, Source
-from inkguard.types import Action, Severity
+from inkguard.policy.yaml_positions import Node
+from inkguard.types import Action, Severity, VerifyWith
 
 __all__ = [
     "exceptions",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from inkguard.errors import VerificationError
 from inkguard.frozen import FrozenDict
-from inkguard.policy.model import Policy, VerifyWith
+from inkguard.types import VerifyWith
 from inkguard.verify.rapidocr import RapidReader, RapidReaderV6
 from inkguard.verify.reader import LineReader, Reader, UnionReader
 from inkguard.verify.tesseract import TesseractReader
@@ -71,7 +72,16 @@ def _made(name: str) -> Reader:
     return ENGINES[name]()
 
 
-def reader_for(policy: Policy) -> Reader | None:
+class _Verified(Protocol):
+    """What a policy says about reading pictures back."""
+
+    @property
+    def verify(self) -> bool: ...
+    @property
+    def verify_with(self) -> VerifyWith: ...
+
+
+def reader_for(policy: _Verified) -> Reader | None:
     """What reads a policy's pictures back; None where it asks for no verification.
 
     Raises VerificationError where an engine that the policy asks for is not installed.

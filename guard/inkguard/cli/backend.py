@@ -1,0 +1,84 @@
+"""Where the command line's work is done: in this process, or on a sidecar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from inkguard.types import Decision, Method, Outcome, Request
+
+if TYPE_CHECKING:
+    from inkguard.client import Client, Tls
+    from inkguard.draw.watch import OnStep
+
+__all__ = ["Backend", "Local", "Remote"]
+
+
+class Backend(Protocol):
+    """Checks prompts and draws pictures."""
+
+    def check_many(self, prompts: Sequence[str]) -> list[Decision]:
+        """Decisions in the order of the prompts."""
+
+    def generate(self, request: Request, on_step: OnStep | None = None) -> Outcome:
+        """Draw; `on_step` is called with (steps done, steps in all)."""
+
+
+class Local:
+    """This process, which loads the classifier, and with `model` the model."""
+
+    def __init__(
+        self, policy: str | None, model: str | None, method: Method, *, unreached: bool = False
+    ) -> None:
+        path = Path(policy) if policy is not None else None
+        if model is None:
+            from inkguard.check.checker import load_checker
+
+            self._checker, self._guard = load_checker(path), None
+        else:
+            from inkguard.guard import Guard
+
+            swap = method is Method.PROMPT_SWAP
+            self._guard = Guard.load(model, path, fallback=swap, unreached=unreached)
+            self._checker = self._guard.checker
+
+    def check_many(self, prompts: Sequence[str]) -> list[Decision]:
+        return self._checker.check_many(prompts)
+
+    def generate(self, request: Request, on_step: OnStep | None = None) -> Outcome:
+        assert self._guard is not None
+        return self._guard.generate(request, on_step=on_step)
+
+
+class Remote:
+    """A sidecar; policy and model are names that it knows."""
+
+    def __init__(self, target: str, tls: Tls | None, policy: str | None, model: str | None) -> None:
+        from inkguard.client import Client
+
+        self._client: Client = Client(target, tls=tls)
+        self._policy, self._model = policy or "", model or ""
+
+    def check_many(self, prompts: Sequence[str]) -> list[Decision]:
+        with ThreadPoolExecutor(16) as pool:
+            return list(pool.map(lambda p: self._client.check(p, policy=self._policy), prompts))
+
+    def generate(self, request: Request, on_step: OnStep | None = None) -> Outcome:
+        reply = self._client.generate(
+            request,
+            model=self._model,
+            policy=self._policy,
+            on_progress=(lambda p: on_step(p.step, p.steps)) if on_step else None,
+        )
+        return Outcome(
+            decision=reply.decision,
+            images=reply.images,
+            seed=reply.seed,
+            method=reply.method,
+            rung=reply.rung,
+            verification=reply.verification,
+            sites=reply.sites,
+            timings=reply.timings,
+        )

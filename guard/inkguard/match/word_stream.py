@@ -1,0 +1,96 @@
+"""A text as the matcher reads it: words in single letters, a space apart, with the way back."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+
+from inkguard.fork import lazy
+from inkguard.match.term_pattern import Form
+
+__all__ = ["Line"]
+
+_TOKEN = re.compile(r"[^\W_]+")
+_BETWEEN = re.compile(r"[\W_]+")
+_SPACE = re.compile(" ")
+_DOUBLED = re.compile(r"([^\W\d_])\1")
+_RUN = re.compile(r"([^\W\d_])\1+")
+_PIECE = re.compile(r"([^\W\d_])\1*|.")
+
+
+class Line:
+    """The words of a folded text, in single letters, a space before, between and after them.
+
+    Where its characters stand in the folded text is worked out word by word, when it is asked for: most
+    texts hold nothing that would be worth it.
+    """
+
+    def __init__(self, folded: str) -> None:
+        self._folded = folded
+        apart = _BETWEEN.sub(" ", f" {folded} ")
+        self._plain = _DOUBLED.search(apart) is None
+        self.text = apart if self._plain else _RUN.sub(r"\1", apart)
+
+    @lazy
+    def breaks(self) -> list[int]:
+        """Where the spaces stand in `text`."""
+        return [match.start() for match in _SPACE.finditer(self.text)]
+
+    @lazy
+    def _words(self) -> list[tuple[int, int]]:
+        return [match.span() for match in _TOKEN.finditer(self._folded)]
+
+    def word(self, place: int) -> tuple[int, int]:
+        """Half-open offsets of the word in `text` that the character at `place` belongs to."""
+        number = bisect_left(self.breaks, place)
+        return self.breaks[number - 1] + 1, self.breaks[number]
+
+    def runs(self, start: int, end: int) -> list[int]:
+        """How often each character of `text[start:end]` stands in the folded text."""
+        if self._plain:
+            return [1] * (end - start)
+        found: list[int] = []
+        while start < end:
+            number = bisect_left(self.breaks, start)
+            first, after = self.breaks[number - 1] + 1, min(self.breaks[number], end)
+            found += self._pieces(number - 1)[start - first : after - first]
+            found += [1] * (end > after)
+            start = after + 1
+        return found
+
+    def _pieces(self, number: int) -> list[int]:
+        """How often each letter of a word is repeated."""
+        start, end = self._words[number]
+        if end - start == self.breaks[number + 1] - self.breaks[number] - 1:
+            return [1] * (end - start)
+        return [len(match[0]) for match in _PIECE.finditer(self._folded, start, end)]
+
+    def covers(self, start: int, end: int, form: Form) -> bool:
+        """Whether `text[start:end]` has each letter as often as the form needs it."""
+        if form.plain and (self._plain or form.entry is not None):
+            return True
+        return form.covers(self.runs(start, end))
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where `text[start:end]`, which begins and ends with a word's letter, lies in the folded text."""
+        return self._place(start)[0], self._place(end - 1)[1]
+
+    def _place(self, place: int) -> tuple[int, int]:
+        number = bisect_left(self.breaks, place) - 1
+        start, within = self._words[number][0], place - self.breaks[number] - 1
+        if self._plain:
+            return start + within, start + within + 1
+        pieces = self._pieces(number)
+        start += sum(pieces[:within])
+        return start, start + pieces[within]
+
+    def neighbours(self, number: int) -> tuple[str, int, str]:
+        """A word (the first is 0) and the one after it, as folded, and how far apart they stand."""
+        (start, end), (next_start, next_end) = self._words[number : number + 2]
+        return self._folded[start:end], next_start - end, self._folded[next_start:next_end]
+
+    def spelled(self, start: int, end: int) -> str:
+        """`text[start:end]` with its letters as often as they stood in the folded text."""
+        if self._plain:
+            return self.text[start:end]
+        return "".join(map(str.__mul__, self.text[start:end], self.runs(start, end)))

@@ -1,0 +1,232 @@
+"""`inkguard policy ...` on small policies, as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from rich.style import Style
+from rich.text import Text
+
+from inkguard.cli.policy.explain import explained
+from inkguard.policy.load import load_policy
+from tests.cli.policy.cli import TESTS, call
+
+if TYPE_CHECKING:
+    from inkguard.policy.model import Policy
+    from tests.policy.conftest import Author
+
+
+def test_show(author: Author) -> None:
+    """The effective policy as YAML, with terms counted, or listed when asked."""
+    author.extending("mode: shadow\n")
+    path = author.folder / "own.yaml"
+    shown = yaml.safe_load(call("show", path).stdout)
+    assert (shown["name"], shown["mode"]) == ("own", "shadow")
+    assert shown["digest"] == load_policy(path).digest
+    assert shown["extends"] == [str(author.folder / "policy.yaml")]
+    assert shown["wordlists"]["insult.mild"]["terms"] == 2
+    listed = json.loads(call("show", path, "--terms", "--json").stdout)
+    assert listed["wordlists"]["insult.mild"]["terms"] == ["idiot", "shut up"]
+
+
+@pytest.mark.parametrize(("said", "shown"), [("true", True), ("false", False), ("all", "all")])
+def test_show_says_who_reads(author: Author, said: str, shown: object) -> None:
+    """`verify` as it is written in a policy."""
+    result = call("show", author.more(f"verify: {said}\n"), "--json")
+    assert json.loads(result.stdout)["verify"] == shown
+
+
+def test_tests_pass(author: Author) -> None:
+    """Exit code 0 and a count."""
+    result = call("test", author.more(TESTS))
+    assert "2 of 2 tests passed" in result.stdout
+
+
+def test_tests_fail(author: Author) -> None:
+    """Exit code 1; reports and JUnit's XML name the place and the rules, never the prompt."""
+    path = author.more(
+        "mode: shadow\n" + TESTS + "  - {prompt: '\"SHUT UP\"', action: allow}\n"
+        "  - {prompt: '\"SHUT UP\"', action: substitute, category: slur}\n"
+        "  - {prompt: '\"SHUT UP\"', action: substitute, rule: insult.mild/1}\n"
+    )
+    xml = author.folder / "junit.xml"
+    result = call("test", path, "--junit", xml, code=1)
+    assert "2 of 5 tests passed" in result.stdout
+    assert "expected allow, got substitute (findings: insult.mild/2)" in result.stdout
+    assert "SHUT" not in result.stdout + xml.read_text()
+    suite = ElementTree.parse(xml).getroot()
+    assert suite.attrib == {"name": "policy test", "tests": "5", "failures": "3"}
+    failed = {c.attrib["name"]: c[0].attrib["message"] for c in suite if len(c)}
+    assert failed["policy.yaml:12:5"] == "expected a finding in slur, got insult"
+    assert failed["policy.yaml:13:5"] == "expected a finding of insult.mild/1, got insult.mild/2"
+
+
+def test_a_file_of_prompts(author: Author) -> None:
+    """Prompts with an action, or labelled toxic or harmless as the public set is."""
+    rows: list[dict[str, Any]] = [
+        {"prompt": '"IDIOT"', "label": "toxic", "category": "another set's"},
+        {"prompt": "an idiot in the rain", "label": "harmless"},
+        {"prompt": '"HELLO"', "action": "block"},
+    ]
+    prompts = author.write("prompts.jsonl", "\n".join(map(json.dumps, rows)))
+    result = call("test", author.more(""), "--prompts", prompts, "--json", code=1)
+    said = json.loads(result.stdout)
+    assert (said["tests"], said["failed"]) == (3, 1)
+    assert said["results"][2] == {
+        "at": f"{prompts}:3",
+        "action": "allow",
+        "problem": "expected block, got allow (clean: -)",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "this is not JSON"),
+        ('{"text": "a"}', "expected an object with a string as prompt"),
+        ('{"prompt": "secret", "action": "stop"}', "expected an action"),
+    ],
+)
+def test_mistakes_exit_2(author: Author, line: str, message: str) -> None:
+    """Bad prompts, policies and calls end with code 2 and the place."""
+    prompts = author.write("prompts.jsonl", "\n\n" + line)
+    arguments = ["policy", "test", author.more(""), "--prompts", prompts]
+    command = [sys.executable, "-m", "inkguard", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 2
+    assert f"{prompts}:2: {message}" in result.stderr
+    assert "secret" not in result.stderr
+
+
+def test_no_tests_are_a_mistake(author: Author) -> None:
+    """So that a pipeline that tests nothing does not pass."""
+    call("test", author.more(""), code=2)
+
+
+def test_explain(author: Author) -> None:
+    """Each step stands there: offsets under the prompt, readings, what matched and who decided."""
+    path = author.more("rules:\n  - {name: house rule, when: {category: insult}, action: block}\n")
+    text = call("explain", 'a sign that says "1D10T"', "--policy", path).stdout
+    lines = text.splitlines()
+    (at,) = [n for n, line in enumerate(lines) if line.startswith("     0  a sign")]
+    assert lines[at + 1].rstrip() == " " * 26 + "^^^^^"
+    assert lines[at][26:31] == "1D10T"
+    for part in ("block  findings", "leet        idiot", "insult.mild/1", "words.yaml:6:13"):
+        assert part in text
+    assert "rule house rule" in text
+
+
+def test_explain_for_programs(author: Author) -> None:
+    """--json has the readings and what decided each finding."""
+    path = author.more("whole_prompt: {strictest: flag}\n")
+    said = json.loads(
+        call("explain", 'an idiot, "IDI" and "OT"', "--policy", path, "--json").stdout
+    )
+    assert said["action"] == "substitute"
+    assert said["policy"]["digest"] == load_policy(path).digest
+    assert {"where": "spans", "how": "joined", "text": "IDIOT"} in said["readings"]
+    outside = said["decided"][0]
+    assert outside == {
+        **{"start": 3, "end": 8, "rule": "insult.mild/1", "source": "wordlist"},
+        **{"span": "outside", "reading": "plain", "asked": "flag", "action": "flag", "by": None},
+    }
+    assert [d["source"] for d in said["decided"][1:]] == ["joined", "joined"]
+
+
+def test_explain_is_the_decision(default: Policy) -> None:
+    """What is explained is what was found and decided."""
+    for prompt in ('a mug: "LOSER" and "SHUT UP"', "a cat", '"toidi"', '"L.O.S.E.R\n!"'):
+        found = explained(default, prompt, lists_only=True)
+        assert tuple(r.finding for r in found.ruled) == found.decision.findings
+
+
+def test_explain_shows_what_was_found(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal the rest of a span is dim, and what was found in it is not."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    text = call("explain", 'a mug: "YOU IDIOT"', "--policy", author.more("")).stdout
+    (line,) = [
+        line for line in Text.from_ansi(text).split("\n") if line.plain.startswith("     0  ")
+    ]
+    dim = {line.plain[s.start : s.end] for s in line.spans if Style.parse(str(s.style)).dim}
+    assert "YOU " in dim
+    assert not any("IDIOT" in part for part in dim)
+
+
+def test_explain_draws_a_picture(author: Author) -> None:
+    """For the documentation: what is printed, as SVG."""
+    svg = author.folder / "explain.svg"
+    call("explain", "a cat with [brackets]", "--policy", author.more(""), "--svg", svg)
+    assert "brackets" in svg.read_text()
+
+
+def test_diff(author: Author) -> None:
+    """What changes is counted by category and shown by example; nothing is an exit code of 0."""
+    prompts = author.write("prompts.txt", 'a "HELLO"\n\n"IDIOT"\n"SHUT UP"\nan idiot\n')
+    old = author.more("")
+    new = author.write("new.yaml", old.read_text(), "allow: allow.txt\n")
+    author.write("allow.txt", "shut up now\n")
+    assert "4 prompts: none changes" in call("diff", old, new, "--prompts", prompts).stdout
+    new.write_text(
+        old.read_text() + "rules:\n  - {name: r, when: {span: outside}, action: block}\n"
+        "exceptions: [{name: x, owner: o, reason: r, expires: 2999-01-01, rule: insult.mild/2}]\n"
+    )
+    text = call("diff", old, new, "--prompts", prompts, code=1).stdout
+    assert "4 prompts: 1 milder, 1 stricter" in text
+    assert '3: "SHUT UP"' in text
+    said = json.loads(call("diff", old, new, "--prompts", prompts, "--json", code=1).stdout)
+    assert said["changed"] == 2
+    group = {"category": "insult", "before": "flag", "after": "block", "count": 1, "prompts": [4]}
+    assert group in said["groups"]
+
+
+def test_diff_of_words(author: Author) -> None:
+    """Other harmless words for the same action are a change too."""
+    prompts = author.write("prompts.txt", '"IDIOT"\n')
+    old = author.more("")
+    new = author.write("new.yaml", old.read_text().replace("replacements.yaml", "masks.yaml"))
+    author.write("masks.yaml", "words: {5: [apple]}\nstrategy: {use: mask}\n")
+    text = call("diff", old, new, "--prompts", prompts, code=1).stdout
+    assert "1 drawn with other words" in text
+    assert 'now drawn: "*****"' in text
+
+
+def test_import(author: Author) -> None:
+    """An organisation's list becomes a word list that loads, without what is known already."""
+    author.write("allow.txt", "cad bury\n")
+    path = author.folder / "policy.yaml"
+    path.write_text(path.read_text() + "allow: allow.txt\n")
+    source = author.write(
+        "ours.csv",
+        "term,severity,match\nrotter,,\nRotter,,\ncad,severe,exact\nidiots,,\ncad bury,,\nno,,stems\n",
+    )
+    target = author.folder / "wordlists" / "ours.yaml"
+    target.parent.mkdir()
+    result = call(
+        *("import", source, "--out", target, "--category", "insult"),
+        *("--policy", path, "--locale", "en"),
+    )
+    assert "3 taken, 1 twice, 1 allowed, 1 found already" in result.stdout
+    path.write_text(path.read_text().replace("[words.yaml]", "[words.yaml, wordlists/ours.yaml]"))
+    policy = load_policy(path)
+    own = {e.term: e for e in policy.entries if "/ours" in f"/{e.rule.partition('.')[2]}"}
+    assert set(own) == {"rotter", "cad", "no"}
+    assert own["cad"].matching.value == "exact"
+    assert policy.lists["insult.ours_severe_substitute"].locale == "en"
+    call("import", source, "--out", target, "--category", "insult", code=2)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [("--category", "insults"), ("--category", "insult", "--severity", "mlid")],
+)
+def test_import_mistakes(author: Author, more: tuple[str, ...]) -> None:
+    """Unknown values are refused before anything is written."""
+    source, target = author.write("ours.txt", "rotter\n"), author.folder / "out.yaml"
+    call("import", source, "--out", target, "--policy", author.more(""), *more, code=2)
+    assert not target.exists()

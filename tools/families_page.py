@@ -1,0 +1,92 @@
+"""docs/FAMILIES.md, made of families.py and the shipped manifests: `python -m tools.families_page`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+
+from inkguard.families.supported import FAMILIES, Family
+from inkguard.manifests.manifest import Manifest, load_manifest, shipped_manifests
+
+__all__ = ["page"]
+
+_HEAD = """\
+# Pipeline families
+
+Which pipeline classes of diffusers the guard takes. Made of `guard/inkguard/families/supported.py`, `unsupported.py` and the
+shipped manifests by `python -m tools.families_page > docs/FAMILIES.md`; a test holds that it is what those say
+and that no class which the installed diffusers exports, and whose call takes a prompt, is missing.
+
+A class is supported where an adapter reads all of its text arguments and edits its denoiser, and where tests hold the
+properties of docs/SUBSTITUTION.md on that class with small random weights. Everything else is refused by name, with
+the reason below. Pipelines that are not diffusers' own classes and `ModularPipeline`s are refused too: which of their
+arguments carry text is not known.
+
+Sites are measured for a denoiser, not for a pipeline class. Where the manifest was measured with the family's
+text-to-image class, the others use it if their denoiser fits (`model.config`); what the sites do in image-to-image,
+inpainting or under a ControlNet was not measured. A model without a manifest is refused or run by `prompt_swap`
+(docs/MANIFESTS.md).
+"""
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    manifests = [load_manifest(path) for path in shipped_manifests()]
+    supported = {n: f for n, f in FAMILIES.items() if f.adapter}
+    refused = {n: f for n, f in FAMILIES.items() if f.denoiser and not f.adapter}
+    others = {n: f for n, f in FAMILIES.items() if not f.denoiser}
+    return "\n".join(
+        [
+            _HEAD,
+            f"## Supported ({len(supported)})\n",
+            *_rows("Pipeline class", "Denoiser", "Adapter", "Sites measured"),
+            *(
+                _row(name, family.denoiser, f"`{family.adapter}`", _measured(name, manifests))
+                for name, family in supported.items()
+            ),
+            f"\n## Refused ({len(refused)})\n",
+            *_rows("Pipeline class", "Denoiser", "Why", "Sites measured"),
+            *(_row(n, f.denoiser, f.reason, "no") for n, f in refused.items()),
+            f"\n## Out of scope ({len(others)})\n",
+            "These take a prompt and are refused too: they do not draw pictures of it.\n",
+            *_by_reason(others),
+            "",
+        ]
+    )
+
+
+def _rows(*heads: str) -> Iterable[str]:
+    return _line(heads), _line("---" for _ in heads)
+
+
+def _row(name: str, denoiser: str, *cells: str) -> str:
+    return _line((f"`{name}`", f"`{denoiser}`", *cells))
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _measured(name: str, manifests: Iterable[Manifest]) -> str:
+    """Whether manifests are there for the class itself, or for another one of its family."""
+    own = [_evidence(m) for m in manifests if m.pipeline == name]
+    if own:
+        return f"yes: {', '.join(own)}"
+    adapter = FAMILIES[name].adapter
+    kin = {m.pipeline for m in manifests if FAMILIES[m.pipeline].adapter == adapter}
+    return f"no; those of `{min(kin)}` if they fit" if kin else "no"
+
+
+def _evidence(manifest: Manifest) -> str:
+    how = "measured here" if manifest.source == "measured" else f"the {manifest.source}'s"
+    return f"`{manifest.name}` ({how})"
+
+
+def _by_reason(families: Mapping[str, Family]) -> Iterable[str]:
+    ordered = sorted(families, key=lambda name: (families[name].reason, name))
+    for reason, names in groupby(ordered, key=lambda name: families[name].reason):
+        yield f"- {reason}: {', '.join(f'`{name}`' for name in names)}."
+
+
+if __name__ == "__main__":
+    print(page(), end="")
