@@ -3,7 +3,7 @@
 guard = Guard.load()
 outcome = guard.generate(Request(prompt='a red sign that says "LOSER" on a blue background'))
 
-Importing it and loading a model change nothing in the process (docs/PYTHON.md).
+Importing it and loading a model change nothing in the process (docs/guides/python.md).
 """
 
 from __future__ import annotations
