@@ -1,7 +1,7 @@
 """inkguard: notices toxic words that a prompt wants drawn, and draws the picture with other words.
 
 guard = Guard.load()
-outcome = guard.generate(Request(prompt='a red sign that says "LOSER" on a blue background'))
+result = guard.generate(Request(prompt='a red sign that says "LOSER" on a blue background'))
 
 Importing it and loading a model change nothing in the process (docs/PYTHON.md).
 """
@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from inkguard.errors import Blocked, GuardError
-from inkguard.types import Action, Decision, Finding, Method, Outcome, Request, TextSpan
+from inkguard.types import Action, Decision, Finding, Method, Request, Result, TextSpan
 
 if TYPE_CHECKING:
-    from inkguard.guard import Guard, wrap
+    from inkguard.draw.guarded_pipeline import wrap
+    from inkguard.guard import Guard
 
 __all__ = [
     "Action",
@@ -24,8 +25,8 @@ __all__ = [
     "Guard",
     "GuardError",
     "Method",
-    "Outcome",
     "Request",
+    "Result",
     "TextSpan",
     "wrap",
 ]
@@ -33,8 +34,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load the model libraries only when a picture is wanted: they take seconds to import."""
-    if name in {"Guard", "wrap"}:
-        from inkguard import guard
+    if name == "Guard":
+        from inkguard.guard import Guard
 
-        return getattr(guard, name)
+        return Guard
+    if name == "wrap":
+        from inkguard.draw.guarded_pipeline import wrap
+
+        return wrap
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

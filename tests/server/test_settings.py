@@ -71,7 +71,7 @@ tls: {certificate: c.pem, key: k.pem}
         ("a", "sd3-tiny", False),
         ("b", "/models/b", True),
     ]
-    assert settings.policies == (Path("one.yaml"), Path("two.yaml"))
+    assert settings.policies == (tmp_path / "one.yaml", tmp_path / "two.yaml")
     assert settings.metrics is None
     assert settings.tls is not None
     assert settings.tls.client_ca is None

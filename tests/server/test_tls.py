@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from inkguard.client import AsyncClient, Client, ServerError, Tls
+from inkguard.client import AsyncClient, CallError, Client, Tls
 from inkguard.types import Action
 from inkguard_server.settings import SettingsError, load_settings
 
@@ -45,7 +45,7 @@ def code(address: str, tls: Tls | None) -> str:
     try:
         with Client(address, tls=tls, attempts=1, timeout=10) as client:
             client.check("a cat")
-    except ServerError as error:
+    except CallError as error:
         return error.code
     return "OK"
 

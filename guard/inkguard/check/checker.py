@@ -13,14 +13,13 @@ from inkguard.check.findings import find
 from inkguard.check.scoring import Scored, scored_texts
 from inkguard.errors import ClassifierError, GuardError, InvalidInput
 from inkguard.extract import extract
-from inkguard.limits import MAX_PROMPT
 from inkguard.policy.apply import decide
 from inkguard.policy.load import load_policy
 from inkguard.policy.model import Mode, Policy
 from inkguard.score.cache import CachedScorer, Scorer
 from inkguard.score.detoxify import ToxicityClassifier
 from inkguard.timing import Stages
-from inkguard.types import Action, Decision, Finding, TextSpan
+from inkguard.types import MAX_PROMPT, Action, Decision, Finding, TextSpan
 
 __all__ = ["SHADOW", "Checker", "Scorer", "load_checker"]
 

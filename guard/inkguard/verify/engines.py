@@ -81,11 +81,16 @@ class _Verified(Protocol):
     def verify_with(self) -> VerifyWith: ...
 
 
-def reader_for(policy: _Verified) -> Reader | None:
+def reader_for(policy: _Verified, reader: Reader | str | None = None) -> Reader | None:
     """What reads a policy's pictures back; None where it asks for no verification.
 
-    Raises VerificationError where an engine that the policy asks for is not installed.
+    `reader` is one of your own, or the name of one of `ENGINES`, in place of the engines that the policy names.
+    Raises VerificationError for a name that is not known, and for an engine that is not installed.
     """
     if not policy.verify:
         return None
+    if isinstance(reader, str):
+        return reader_named(reader)
+    if reader is not None:
+        return reader
     return readers(tuple(ENGINES) if policy.verify_with is VerifyWith.ALL else DEFAULT_ENGINES)
