@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from inkguard.check.checker import Checker, load_checker
+from inkguard.draw.load import loaded_from
 from inkguard.draw.parts import Parts
 from inkguard.draw.picture_call import Drawing, PictureCall
 from inkguard.draw.refused_uses import FIXED, UNGUARDED
@@ -305,7 +306,8 @@ def wrap(
 ) -> GuardedPipeline:
     """Guard a loaded diffusers pipeline; the result is used like the pipeline itself.
 
-    The manifest is looked for in `folder` and among the shipped ones unless given. A model without
+    The manifest is looked for in `folder` (that which the pipeline was loaded from, if it is still there) and
+    among the shipped ones unless given. Its digest is compared with the weights in that folder. A model without
     one raises UnsupportedModel, or, with `fallback`, is guarded by whole-prompt swap; one whose
     manifest missed its goal raises ManifestError, or, with `unreached`, is taken. `token_texts` says
     what tokens of textual inversion stand for, which is then checked in their place. `reader` reads pictures back
@@ -321,7 +323,11 @@ def wrap(
     checker = load_checker(policy)
     denoiser = adapter_for(pipe).denoiser(pipe)
     chosen = choose_manifest(
-        denoiser, folder, given=manifest, fallback=fallback, unreached=unreached
+        denoiser,
+        folder or loaded_from(pipe),
+        given=manifest,
+        fallback=fallback,
+        unreached=unreached,
     )
     guarded = GuardedPipeline(
         pipe,
