@@ -91,6 +91,11 @@ class GuardedPipeline:
         self._refuse_processors()
 
     @property
+    def parts(self) -> Parts:
+        """What the guard is made of. Its `pipe` draws without the guard."""
+        return self._parts
+
+    @property
     def _pipe(self) -> Any:
         return self._parts.pipe
 
