@@ -172,7 +172,7 @@ def generate(
 @app.command()
 def serve(
     config: Annotated[
-        Path | None, typer.Option(help="Settings in YAML; docs/SETTINGS.md lists them.")
+        Path | None, typer.Option(help="Settings in YAML; docs/reference/settings.md lists them.")
     ] = None,
     allow_unguarded: Annotated[
         bool,
