@@ -232,6 +232,7 @@ def test_a_classifier_that_fails_is_the_policys_to_decide(
 OWN = [
     InvalidInput("steps", "must be 1 to 2, got 3"),
     NotFound("model", "x", ("a", "b")),
+    guard_errors.MissingExtra("draw", "drawing needs torch"),
     guard_errors.Blocked(
         Decision(action=Action.BLOCK, policy=PolicyRef(name="p", version="1"), reason="findings")
     ),
@@ -241,10 +242,10 @@ OWN = [
         for kind in vars(module).values()
         if isinstance(kind, type)
         and issubclass(kind, GuardError)
-        and kind not in (InvalidInput, NotFound, guard_errors.Blocked)
+        and kind not in (InvalidInput, NotFound, guard_errors.Blocked, guard_errors.MissingExtra)
     ],
 ]
-UNFORESEEN = ("GuardError", "PolicyError", "ModelError", "ManifestError", "Blocked")
+UNFORESEEN = ("GuardError", "PolicyError", "ModelError", "ManifestError", "MissingExtra", "Blocked")
 """These end a server before it serves, or are an answer."""
 
 
