@@ -169,7 +169,7 @@ def digest_weights(folder: Path) -> str | None:
 
 def shipped_manifests() -> list[Path]:
     """The manifests in the package."""
-    folder = Path(str(resources.files("inkguard.edit") / "manifests"))
+    folder = Path(str(resources.files("inkguard.manifests")))
     return sorted(folder.glob("*.yaml"))
 
 
