@@ -14,6 +14,7 @@ __all__ = [
     "GuardError",
     "InvalidInput",
     "ManifestError",
+    "MeasureError",
     "ModelError",
     "PolicyError",
     "SubstitutionError",
@@ -68,6 +69,10 @@ class UnsupportedModel(ModelError):
 
 class ManifestError(ModelError):
     """A manifest does not fit its model; the message names the difference."""
+
+
+class MeasureError(GuardError):
+    """A measurement cannot begin or go on; the message says where, and what to do."""
 
 
 class ClassifierError(GuardError):

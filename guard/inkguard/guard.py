@@ -127,6 +127,8 @@ class Guard:
         stages = Stages()
         check_request(request)
         self.pipeline.check_size(request.width, request.height)
+        if request.negative_prompt is not None:
+            self.pipeline.check_takes("negative_prompt")
         if decision is None:
             decision = self.checker.check_many([request.prompt], stages)[0]
         if decision.action is Action.BLOCK:
@@ -172,6 +174,7 @@ def _call(request: Request) -> dict[str, Any]:
     ]
     optional = {
         "guidance_scale": request.guidance_scale,
+        "negative_prompt": request.negative_prompt,
         "width": request.width,
         "height": request.height,
     }

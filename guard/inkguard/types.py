@@ -185,6 +185,7 @@ class Decision:
                 for f in self.findings
             ],
             "donor_prompt": self.donor_prompt,
+            "reason": self.reason,
             "policy": {"name": self.policy.name, "version": self.policy.version},
         }
 
@@ -193,13 +194,15 @@ class Decision:
 class Request:
     """Pictures of one prompt. Sizes in pixels; None means the model's own default.
 
-    Picture n of `pictures` is drawn from the seed `seed + n`.
+    Picture n of `pictures` is drawn from the seed `seed + n`. Not every model takes a `negative_prompt`,
+    and the wire has none.
     """
 
     prompt: str = field(repr=False)
     seed: int = 0
     steps: int = 20
     guidance_scale: float | None = None
+    negative_prompt: str | None = field(default=None, repr=False)
     width: int | None = None
     height: int | None = None
     pictures: int = 1

@@ -124,7 +124,8 @@ class GuardService:
             guidance_scale=message.guidance_scale if message.HasField("guidance_scale") else None,
             pictures=pictures,
             method=method,
-            **sizes,
+            width=sizes["width"],
+            height=sizes["height"],
         )
 
     def _check_prompt_length(self, prompt: str) -> None:

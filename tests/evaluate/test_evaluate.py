@@ -20,14 +20,13 @@ from PIL import Image
 
 from inkguard.cli.main import main
 from inkguard.draw.load import model_folder
-from inkguard.errors import InvalidInput
+from inkguard.errors import InvalidInput, MeasureError
 from inkguard.evaluate.methods import Compared, Methods
 from inkguard.evaluate.run import Options, run
 from inkguard.evaluate.score import Scorer
 from inkguard.evaluate.sheet import contact_sheet
 from inkguard.guard import Guard
 from inkguard.manifests.manifest import FILE_NAME, shipped_manifests
-from inkguard.measure import MeasureError
 from inkguard.verify import default_reader
 from tests.disk import full_beyond
 

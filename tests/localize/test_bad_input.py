@@ -13,7 +13,7 @@ from inkguard.cli.main import main
 from inkguard.draw.load import load_pipeline, model_folder
 from inkguard.edit.sites import cross_attention_sites
 from inkguard.errors import ModelError, UnsupportedModel
-from inkguard.localize.variants import text_sites
+from inkguard.localize.patch import text_sites
 from inkguard.verify import default_reader
 from training import sdxl
 from training.spelling_clip import new_spelling_clip, spelling_clip_tokenizer
@@ -137,7 +137,7 @@ def test_a_pipeline_whose_denoiser_reads_no_text_is_refused(
 def test_a_model_that_draws_no_text_ends_early(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """An SDXL pipeline with random weights: two variants are drawn, then the error says why."""
+    """An SDXL pipeline with random weights: two patches are drawn, then the error says why."""
     torch.manual_seed(0)
     save_sdxl(sdxl.new_unet(), tmp_path / "model")
     size = ("--height", 64, "--width", 96, "--steps", 1, "--threads", 1)

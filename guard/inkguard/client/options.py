@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from inkguard.errors import GuardError
+from inkguard.errors import GuardError, InvalidInput
 from inkguard.types import Request
 from inkguard.wire.convert import enum_to_proto
 from inkguard.wire.v1 import guard_pb2 as pb
@@ -64,6 +64,8 @@ def channel_options(attempts: int) -> list[tuple[str, Any]]:
 def generate_request(
     request: Request, *, model: str, policy: str, random_seed: bool
 ) -> pb.GenerateImageRequest:
+    if request.negative_prompt is not None:
+        raise InvalidInput("negative_prompt", "a sidecar's requests have none")
     message = pb.GenerateImageRequest(
         prompt=request.prompt,
         model=model,

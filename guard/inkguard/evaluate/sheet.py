@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from inkguard.evaluate.methods import Compared
+from inkguard.evaluate.options import Compared
 
 __all__ = ["contact_sheet"]
 
