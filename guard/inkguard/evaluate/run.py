@@ -201,9 +201,9 @@ def _write(
     (out / "table.md").write_text(markdown(summaries) + answers, encoding="utf-8")
     shown = range(min(count, _EXAMPLES))
     contact_sheet(
-        names,
-        [{m: _picture(pictures, n, m) for m in names} for n in shown],
-        [{m: rows[m, n] for m in names} for n in shown],
-        [prompts[n].mild for n in shown],
+        compared,
+        [prompts[n] for n in shown],
+        [{m: _picture(pictures, n, m) for m in compared} for n in shown],
+        [{m: rows[m, n] for m in compared} for n in shown],
     ).save(out / "contact.png")
     return Evaluation(prompts=count, summaries=summaries, answers=answers.strip())

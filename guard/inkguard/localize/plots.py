@@ -1,8 +1,12 @@
-"""`report.png`: bars for each site, the trade-off over set sizes, starting steps, and pictures."""
+"""`report.png`: bars for each site, the trade-off over set sizes, starting steps, and pictures.
+
+The charts are drawn one by one for `report.html` as well, where a narrow screen stacks them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,46 +28,59 @@ _SERIES = (
 )
 
 
-def draw_report(path: Path, result: LocalizationResult, sweep: Sweep, title: str) -> None:
-    """Charts above, pictures below. Raises OSError."""
-    _save(path, result, sweep, title, picture_columns(result))
+def draw_charts(result: LocalizationResult) -> list[bytes]:
+    """The three charts as PNG files, each with its own title and legend."""
+    wide = min(13.0, max(6.4, 0.18 * len(result.sites)))
+    return [
+        _chart(_bars, result, wide),
+        _chart(_trade_off, result, 6.4),
+        _chart(_starts, result, 6.4),
+    ]
 
 
-def draw_charts(path: Path, result: LocalizationResult, sweep: Sweep, title: str) -> None:
-    """The charts alone. Raises OSError."""
-    _save(path, result, sweep, title, [])
+def _chart(draw: Callable[[Any, LocalizationResult], None], result: Any, wide: float) -> bytes:
+    figure = _figure((wide, 4.0))
+    draw(figure.subplots(), result)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=2, frameon=False, fontsize=9)
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def _figure(size: tuple[float, float]) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # Figure, not pyplot: no display is looked for and no global state is left.
+    figure = Figure(figsize=size, dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def picture_columns(result: LocalizationResult, most: int | None = _MOST_COLUMNS) -> list[Patch]:
-    """Which patches' pictures stand side by side: unpatched, sites, the final choice, whole prompt.
+    """Which patches' pictures stand side by side: unpatched, the final choice, whole prompt, sites.
+
+    What decides comes first, where a screen shows it whatever its width.
 
     At most `most`; then of the sites the chosen ones and those that move the reading furthest.
     """
     numbers = result.telling(most - 3 if most else len(result.sites))
-    return list(dict.fromkeys([NONE, *(Patch(sites=(n,)) for n in numbers), result.final, WHOLE]))
+    return list(dict.fromkeys([NONE, result.final, WHOLE, *(Patch(sites=(n,)) for n in numbers)]))
 
 
-def _save(
-    path: Path, result: LocalizationResult, sweep: Sweep, title: str, columns: Sequence[Patch]
-) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    rows = min(_MOST_ROWS, sweep.gallery.examples, len(sweep.pairs)) if columns else 0
+def draw_report(path: Path, result: LocalizationResult, sweep: Sweep, title: str) -> None:
+    """Charts above, pictures below. Raises OSError."""
+    columns = picture_columns(result)
+    rows = min(_MOST_ROWS, sweep.gallery.examples, len(sweep.pairs))
     charts_high, width = 6.6, 13.0
-    cell_wide = (width - 0.9) / max(1, len(columns))
+    cell_wide = (width - 0.9) / len(columns)
     ratio = sweep.plain(0).shape[0] / sweep.plain(0).shape[1]
-    grid_high = rows * (cell_wide * ratio + 0.08) + (0.75 if rows else 0)
-    # Figure, not pyplot: no display is looked for and no global state is left.
-    figure = Figure(figsize=(width, charts_high + grid_high), dpi=130, layout="constrained")
-    FigureCanvasAgg(figure)
+    grid_high = rows * (cell_wide * ratio + 0.08) + 0.75
+    figure = _figure((width, charts_high + grid_high))
     figure.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
-    if rows:
-        parts: Any = figure.subfigures(2, 1, height_ratios=(charts_high, grid_high))
-        charts: Any = parts[0]
-        _pictures(parts[1], result, sweep, columns, rows)
-    else:
-        charts = figure
+    charts, pictures = figure.subfigures(2, 1, height_ratios=(charts_high, grid_high))
+    _pictures(pictures, result, sweep, columns, rows)
     axes = charts.subplot_mosaic([["sites", "sites"], ["sizes", "starts"]])
     _bars(axes["sites"], result)
     _trade_off(axes["sizes"], result)
@@ -103,9 +120,9 @@ def _trade_off(axes: Any, result: LocalizationResult) -> None:
     patches = [*best.values(), WHOLE]
     names = [_wrapped(v, result) for v in patches]
     places = np.arange(len(patches))
-    for name, _, color, marker in _SERIES:
+    for name, label, color, marker in _SERIES:
         values = [result.scores[v][name] for v in patches]
-        axes.plot(places[:-1], values[:-1], color=color, marker=marker, ms=5)
+        axes.plot(places[:-1], values[:-1], color=color, marker=marker, ms=5, label=label)
         axes.plot(places[-1:], values[-1:], color=color, marker=marker, ms=7, mfc="white", ls="")
     axes.set_xticks(places, names, fontsize=8)
     axes.set_xlim(-0.4, len(patches) - 0.6)
@@ -124,9 +141,9 @@ def _wrapped(patch: Patch, result: LocalizationResult) -> str:
 
 def _starts(axes: Any, result: LocalizationResult) -> None:
     starts = result.starts()
-    for name, _, color, marker in _SERIES:
+    for name, label, color, marker in _SERIES:
         values = [s[name] for s in starts.values()]
-        axes.plot(list(starts), values, color=color, marker=marker, ms=5)
+        axes.plot(list(starts), values, color=color, marker=marker, ms=5, label=label)
     axes.axvline(result.final.start_step, color=_CHOSEN, lw=8, alpha=0.5, zorder=0)
     axes.set_xticks(list(starts))
     axes.set_title("Later starts: the chosen sites, patched from a step on", loc="left")

@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -36,10 +35,6 @@ def write_report(
     source = resources.files("inkguard.localize") / "report.html.j2"
     template = environment.from_string(source.read_text(encoding="utf-8"))
     columns = picture_columns(result, most=None)
-    with TemporaryDirectory() as folder:
-        charts = Path(folder) / "charts.png"
-        draw_charts(charts, result, sweep, title)
-        chart = _data_uri(charts.read_bytes(), "PNG")
     page = template.render(
         title=title,
         facts=facts,
@@ -47,7 +42,7 @@ def write_report(
         rule=RULE.format(within=result.search.within),
         overridden=result.search.override is not None,
         reached=result.choice.reached,
-        chart=chart,
+        charts=[_data_uri(chart, "PNG") for chart in draw_charts(result)],
         rows=[_row(v, s, result) for v, s in result.scores.items()],
         by_length=[
             (kind, _cells(score))
