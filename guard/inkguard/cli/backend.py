@@ -48,7 +48,7 @@ class Local:
         else:
             import torch
 
-            from inkguard.guard import Guard
+            from inkguard import Guard
             from inkguard.measure.setup import require_device
 
             require_device(device)

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +168,7 @@ def digest_weights(folder: Path) -> str | None:
 
 def shipped_manifests() -> list[Path]:
     """The manifests in the package."""
-    folder = Path(str(resources.files("inkguard.manifests")))
-    return sorted(folder.glob("*.yaml"))
+    return sorted(Path(__file__).parent.glob("*.yaml"))
 
 
 def choose_manifest(
@@ -196,7 +194,7 @@ def choose_manifest(
         raise ManifestError(
             f"the manifest {manifest.name!r} says `reached: false`: no set of sites kept the word out "
             f"as well as a swap of the whole prompt does, so it may stay in the picture. Measure "
-            f"again with more pictures (docs/LOCALIZE.md), or take it with unreached=True"
+            f"again with more pictures (docs/how-to/localize.md), or take it with unreached=True"
         )
     return manifest
 
@@ -219,6 +217,6 @@ def find_manifest(denoiser: Any, folder: Path | None) -> Manifest:
             return manifest
     raise UnsupportedModel(
         f"no manifest fits this {type(plain(denoiser)).__name__}: its text layers have not been measured. "
-        f"Put a {FILE_NAME} into the model's folder (`inkguard localize` measures one, docs/LOCALIZE.md), or "
+        f"Put a {FILE_NAME} into the model's folder (`inkguard localize` measures one, docs/how-to/localize.md), or "
         f"ask for the method 'prompt_swap', which changes the whole picture"
     )

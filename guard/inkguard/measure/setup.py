@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from inkguard.draw.load import load_pipeline
-from inkguard.errors import InvalidInput, MeasureError, VerificationError
+from inkguard.errors import InvalidInput, MeasureError, MissingExtra, VerificationError
 from inkguard.measure.options import Dtype, MeasureOptions
 from inkguard.verify import LineReader, default_reader
 
@@ -26,13 +26,10 @@ _NEEDED = {
 
 
 def require_measure() -> None:
-    """Raise MeasureError unless everything in the extra `measure` is installed."""
+    """Raise MissingExtra unless everything in the extra `measure` is installed."""
     missing = [name for module, name in _NEEDED.items() if find_spec(module) is None]
     if missing:
-        raise MeasureError(
-            f"{', '.join(missing)} not installed, which measuring needs: "
-            f"pip install 'inkguard[measure]'"
-        )
+        raise MissingExtra("measure", f"measuring needs {', '.join(missing)}")
 
 
 def require_reader() -> LineReader:
