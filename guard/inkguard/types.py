@@ -185,7 +185,6 @@ class Decision:
                 for f in self.findings
             ],
             "donor_prompt": self.donor_prompt,
-            "reason": self.reason,
             "policy": {"name": self.policy.name, "version": self.policy.version},
         }
 

@@ -32,7 +32,8 @@ def check(options: PromptOptions) -> None:
         return
     decision = backend.check_many([options.prompt])[0]
     if options.json:
-        print(json.dumps(decision.to_json(), ensure_ascii=False))
+        told = {**decision.to_json(), "reason": decision.reason}
+        print(json.dumps(told, ensure_ascii=False))
     else:
         show_decision(decision)
 

@@ -19,7 +19,7 @@ from inkguard.limits import MAX_GUIDANCE, MAX_PICTURES, MAX_STEPS
 from inkguard.measure.options import Dtype
 from inkguard.types import Method, Outcome, Request
 
-__all__ = ["BLOCKED", "generate"]
+__all__ = ["BLOCKED", "bad_line", "generate"]
 
 BLOCKED = 3
 """Exit code for a prompt that the policy blocks."""
@@ -126,7 +126,7 @@ def generate(options: Options) -> None:
     if options.prompt is None:
         jsonl.run_file(
             options.jsonl,
-            _bad_line,
+            bad_line,
             lambda jobs: [_draw_line(backend, job, options) for job in jobs],
             batch=1,
         )
@@ -147,7 +147,8 @@ def generate(options: Options) -> None:
         raise typer.Exit(BLOCKED)
 
 
-def _bad_line(data: dict[str, Any]) -> str | None:
+def bad_line(data: dict[str, Any]) -> str | None:
+    """What is wrong with a JSON line of `generate`, or None."""
     if problem := jsonl.bad_keys(data, _KEYS) or jsonl.bad_prompt(data):
         return problem
     if not isinstance(data.get("out"), str) or not data["out"]:
@@ -184,6 +185,7 @@ def _to_json(outcome: Outcome, files: list[Path]) -> dict[str, Any]:
     names = [str(file) for file in files]
     return {
         **outcome.decision.to_json(),
+        "reason": outcome.decision.reason,
         "blocked": outcome.blocked,
         "out": None if not names else names[0] if len(names) == 1 else names,
         "seed": outcome.seed,

@@ -63,6 +63,8 @@ def _show(options: Options, result: LocalizationResult) -> None:
         told = f"installed: the guard finds these sites in {result.installed}"
     elif options.install:
         told = "not installed, since the goal was missed: a guard would refuse such a manifest"
+    elif not result.choice.reached:
+        told = "A guard refuses such a manifest unless it is asked for with --unreached"
     else:
         told = (
             f"To guard the model with these sites, give the same command with --install, or copy "
@@ -73,6 +75,7 @@ def _show(options: Options, result: LocalizationResult) -> None:
 
 def _table(result: LocalizationResult) -> Table:
     """`shown_patches` with what is read and what is kept, within 80 columns."""
+    from inkguard.localize.patch import NONE
     from inkguard.localize.table import shown_patches
 
     table = Table(
@@ -96,6 +99,7 @@ def _table(result: LocalizationResult) -> Table:
         score, chosen = result.scores[patch], patch == result.final
         every = len(patch.sites) == len(result.sites) > 1
         name = f"all {len(result.sites)} sites" if every else patch.key
+        name = "unpatched" if patch == NONE else name
         table.add_row(
             f"{name}{' <- chosen' if chosen else ''}",
             "" if not patch.sites else f"{result.share(patch.sites):.1%}",

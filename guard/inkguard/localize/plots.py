@@ -28,14 +28,14 @@ _SERIES = (
 )
 
 
-def draw_charts(result: LocalizationResult) -> list[bytes]:
-    """The three charts as PNG files, each with its own title and legend."""
+def draw_charts(result: LocalizationResult) -> dict[str, bytes]:
+    """The three charts as PNG files by what they show, each with its own title and legend."""
     wide = min(13.0, max(6.4, 0.18 * len(result.sites)))
-    return [
-        _chart(_bars, result, wide),
-        _chart(_trade_off, result, 6.4),
-        _chart(_starts, result, 6.4),
-    ]
+    return {
+        "Bars for each site": _chart(_bars, result, wide),
+        "The best set of each size": _chart(_trade_off, result, 6.4),
+        "Later starting steps": _chart(_starts, result, 6.4),
+    }
 
 
 def _chart(draw: Callable[[Any, LocalizationResult], None], result: Any, wide: float) -> bytes:

@@ -42,7 +42,10 @@ def write_report(
         rule=RULE.format(within=result.search.within),
         overridden=result.search.override is not None,
         reached=result.choice.reached,
-        charts=[_data_uri(chart, "PNG") for chart in draw_charts(result)],
+        charts=[
+            (alt, _data_uri(chart, "PNG"), _legible(chart))
+            for alt, chart in draw_charts(result).items()
+        ],
         rows=[_row(v, s, result) for v, s in result.scores.items()],
         by_length=[
             (kind, _cells(score))
@@ -119,6 +122,12 @@ def _picture(pixels: np.ndarray) -> str:
     buffer = io.BytesIO()
     image.save(buffer, format=kind, optimize=True)
     return _data_uri(buffer.getvalue(), kind)
+
+
+def _legible(chart: bytes) -> float:
+    """The least width at which a chart's letters can be read, in rem; narrower screens scroll it."""
+    with Image.open(io.BytesIO(chart)) as image:
+        return round(image.width * 0.036, 1)
 
 
 def _data_uri(data: bytes, kind: str) -> str:
