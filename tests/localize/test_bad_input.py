@@ -52,6 +52,7 @@ def test_a_bad_prompts_file_is_named(
         (["--sites", "4,x"], "--sites: expected whole numbers"),
         (["--sites", "8"], "sites are 0 to 7"),
         (["--start-steps", "20"], "20 is beyond the 20 steps"),
+        (["--install"], "have their manifests already"),
         (["--height", "65"], "height: must be a multiple of 8"),
     ],
 )

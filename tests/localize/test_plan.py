@@ -13,7 +13,7 @@ from rich.console import Console
 from inkguard.cli.terminal import TerminalProgress
 from inkguard.errors import MeasureError
 from inkguard.localize.patch import NONE, WHOLE, Patch, Site
-from inkguard.localize.plan import LocalizationResult, Search, localize
+from inkguard.localize.plan import LocalizationResult, Search, localize, most_patches
 from inkguard.localize.plots import picture_columns
 from inkguard.localize.sweep import SweepScore
 from inkguard.localize.table import shown_patches
@@ -70,6 +70,18 @@ def test_neighbours_that_do_little_alone_are_found_together() -> None:
     assert result.choice.reached
     assert result.final.start_step == 4
     assert len(model.measured) == len(set(model.measured)) < 110
+
+
+@pytest.mark.parametrize("start_steps", [(0,), (0, 1, 2, 4)])
+def test_the_number_of_pictures_is_a_bound_that_is_said_in_advance(
+    start_steps: tuple[int, ...],
+) -> None:
+    """Never fewer than are drawn, and no more than a few more."""
+    bounds = Search(max_sites=3, candidates=8, start_steps=start_steps)
+    model = Model(70, three_neighbours, has_pooled=True)
+    search(model, max_sites=3, candidates=8, start_steps=start_steps)
+    most = sum(most_patches(bounds, 70, True))
+    assert most - 12 <= len(model.measured) <= most
 
 
 def test_no_more_sites_are_tried_than_asked_for() -> None:

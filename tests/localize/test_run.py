@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import pickle
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,13 @@ from inkguard.errors import MeasureError
 from inkguard.localize.options import Options
 from inkguard.localize.plan import LocalizationResult
 from inkguard.localize.run import run
-from inkguard.manifests.manifest import FILE_NAME, digest_config, find_manifest, load_manifest
+from inkguard.manifests.manifest import (
+    FILE_NAME,
+    digest_config,
+    find_manifest,
+    load_manifest,
+    shipped_manifests,
+)
 from tests.disk import full_beyond
 
 
@@ -143,13 +150,9 @@ def test_a_killed_run_goes_on_to_the_same_results(
     """After SIGKILL and a torn line the same command ends with the very bytes of a whole run."""
     out, result = measured
     again = tmp_path / "again"
-    settings = {f.name: getattr(options(again), f.name) for f in dataclasses.fields(Options)} | {
-        "out": None
-    }
     script = (
-        "from pathlib import Path; from inkguard.localize.options import Options; "
-        "from inkguard.localize.run import run; "
-        f"run(Options(**{settings | {'out': str(again)}!r} | {{'out': Path({str(again)!r})}}))"
+        "import pickle, sys; from inkguard.localize.run import run; "
+        f"run(pickle.loads({pickle.dumps(options(again))!r}))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -215,6 +218,40 @@ def test_a_finished_run_draws_nothing_again(
     added = [json.loads(line)["variant"] for line in lines(out)[len(before) :]]
     assert lines(out)[: len(before)] == before
     assert set(added) <= {"4 and pooled text"}
+
+
+def test_install_puts_the_manifest_where_the_guard_finds_it(
+    measured: tuple[Path, LocalizationResult], tmp_path: Path
+) -> None:
+    """Into the model's folder; the one that was there is kept beside it."""
+    out, folder = tmp_path / "copy", tmp_path / "model"
+    shutil.copytree(measured[0], out)
+    shutil.copytree(model_folder("sd3-tiny"), folder)
+    (shipped,) = (p for p in shipped_manifests() if p.stem == "sd3-tiny")
+    shutil.copy(shipped, folder / FILE_NAME)
+    wanted = dataclasses.replace(options(out), model=str(folder), install=True, within=1.0)
+    result = run(wanted)
+    assert result.installed == folder / FILE_NAME
+    pipe, _ = load_pipeline(folder)
+    assert find_manifest(pipe.transformer, folder).sites == result.final.sites
+    assert (folder / f"{FILE_NAME}.old").read_bytes() == shipped.read_bytes()
+    assert "--install" not in wanted.command
+
+
+def test_a_manifest_that_missed_its_goal_is_not_installed(
+    measured: tuple[Path, LocalizationResult], tmp_path: Path
+) -> None:
+    """A site that does nothing is taken by hand: a guard would refuse its manifest."""
+    out, folder = tmp_path / "copy", tmp_path / "model"
+    shutil.copytree(measured[0], out)
+    shutil.copytree(model_folder("sd3-tiny"), folder)
+    result = run(
+        dataclasses.replace(
+            options(out), model=str(folder), install=True, sites="0", start_steps="0"
+        )
+    )
+    assert result.installed is None
+    assert not (folder / FILE_NAME).exists()
 
 
 def test_another_settings_run_is_refused(measured: tuple[Path, LocalizationResult]) -> None:
