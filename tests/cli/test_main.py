@@ -125,7 +125,7 @@ def test_a_bad_line_of_generate_is_named_by_its_number(line: str, said: str) -> 
         (("--pictures", "17"), "less than or equal to 16"),
         (("--guidance", "-1"), "greater than or equal to 0"),
         (("--dtype", "int8"), "is not one of"),
-        (("--device", "warp"), "'warp' is not there"),
+        (("--device", "warp"), "cannot compute on 'warp'"),
         (("--width", "65"), "must be a multiple"),
         (("--server", "127.0.0.1:1", "--device", "cuda"), "--device does not go"),
         (("--server", "127.0.0.1:1", "--negative-prompt", "x"), "have no negative prompt"),

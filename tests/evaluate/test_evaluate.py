@@ -262,7 +262,7 @@ def error_of(
         (["--sites", "8"], "sites are 0 to 7"),
         (["--start-step", "20"], "there are only 20 steps"),
         (["--model", "no-such-model"], "neither an embedded model"),
-        (["--device", "warp"], "--device: 'warp' is not there"),
+        (["--device", "warp"], "cannot compute on 'warp'"),
     ],
 )
 def test_options_that_cannot_be(

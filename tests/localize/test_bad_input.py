@@ -47,7 +47,7 @@ def test_a_bad_prompts_file_is_named(
     ("arguments", "wrong"),
     [
         (["--model", "no-such-model"], "neither an embedded model"),
-        (["--device", "warp"], "--device: 'warp' is not there"),
+        (["--device", "warp"], "cannot compute on 'warp'"),
         (["--dtype", "int8"], "is not one of"),
         (["--sites", "4,x"], "--sites: expected whole numbers"),
         (["--sites", "8"], "sites are 0 to 7"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from inkguard.measure.options import Dtype
-from inkguard.types import Decision, Method, Outcome, Request
+from inkguard.types import Decision, Method, Request, Result
 
 if TYPE_CHECKING:
     from inkguard.client import Client, Tls
@@ -23,7 +23,7 @@ class Backend(Protocol):
     def check_many(self, prompts: Sequence[str]) -> list[Decision]:
         """Decisions in the order of the prompts."""
 
-    def generate(self, request: Request, on_step: OnStep | None = None) -> Outcome:
+    def generate(self, request: Request, on_step: OnStep | None = None) -> Result:
         """Draw; `on_step` is called with (steps done, steps in all)."""
 
 
@@ -49,9 +49,7 @@ class Local:
             import torch
 
             from inkguard import Guard
-            from inkguard.measure.setup import require_device
 
-            require_device(device)
             self._guard = Guard.load(
                 model,
                 path,
@@ -65,8 +63,9 @@ class Local:
     def check_many(self, prompts: Sequence[str]) -> list[Decision]:
         return self._checker.check_many(prompts)
 
-    def generate(self, request: Request, on_step: OnStep | None = None) -> Outcome:
-        assert self._guard is not None
+    def generate(self, request: Request, on_step: OnStep | None = None) -> Result:
+        if self._guard is None:
+            raise RuntimeError("made without a model, so it checks prompts and draws none")
         return self._guard.generate(request, on_step=on_step)
 
 
@@ -83,20 +82,10 @@ class Remote:
         with ThreadPoolExecutor(16) as pool:
             return list(pool.map(lambda p: self._client.check(p, policy=self._policy), prompts))
 
-    def generate(self, request: Request, on_step: OnStep | None = None) -> Outcome:
-        reply = self._client.generate(
+    def generate(self, request: Request, on_step: OnStep | None = None) -> Result:
+        return self._client.generate(
             request,
             model=self._model,
             policy=self._policy,
             on_progress=(lambda p: on_step(p.step, p.steps)) if on_step else None,
-        )
-        return Outcome(
-            decision=reply.decision,
-            images=reply.images,
-            seed=reply.seed,
-            method=reply.method,
-            rung=reply.rung,
-            verification=reply.verification,
-            sites=reply.sites,
-            timings=reply.timings,
         )

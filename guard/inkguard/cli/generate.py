@@ -15,9 +15,8 @@ from inkguard.cli.backend import Backend, Local, Remote
 from inkguard.cli.options import PromptOptions, one_option_each
 from inkguard.cli.terminal import drawing, show_decision, waiting
 from inkguard.errors import GuardError
-from inkguard.limits import MAX_GUIDANCE, MAX_PICTURES, MAX_STEPS
 from inkguard.measure.options import Dtype
-from inkguard.types import Method, Outcome, Request
+from inkguard.types import LIMITS, Method, Request, Result
 
 __all__ = ["BLOCKED", "bad_line", "generate"]
 
@@ -44,9 +43,9 @@ class Options(PromptOptions):
         int,
         typer.Option(min=0, help="The same seed draws the same picture; the next has the next."),
     ] = 0
-    steps: Annotated[int, typer.Option(min=1, max=MAX_STEPS, help="Denoising steps.")] = 20
+    steps: Annotated[int, typer.Option(min=1, max=LIMITS.steps, help="Denoising steps.")] = 20
     pictures: Annotated[
-        int, typer.Option(min=1, max=MAX_PICTURES, help="Pictures of each prompt.")
+        int, typer.Option(min=1, max=LIMITS.pictures, help="Pictures of each prompt.")
     ] = 1
     width: Annotated[
         int | None, typer.Option(min=1, help="In pixels. (default: the model's own)")
@@ -56,7 +55,9 @@ class Options(PromptOptions):
     ] = None
     guidance: Annotated[
         float | None,
-        typer.Option(min=0, max=MAX_GUIDANCE, help="Guidance scale. (default: the model's own)"),
+        typer.Option(
+            min=0, max=LIMITS.guidance_scale, help="Guidance scale. (default: the model's own)"
+        ),
     ] = None
     negative_prompt: Annotated[
         str | None, typer.Option(help="What the picture is drawn away from.")
@@ -132,18 +133,18 @@ def generate(options: Options) -> None:
         )
         return
     with drawing() as on_step:
-        outcome = backend.generate(options.request(options.prompt, options.seed), on_step)
-    files = _save(outcome, options.out)
+        result = backend.generate(options.request(options.prompt, options.seed), on_step)
+    files = _save(result, options.out)
     if options.json:
-        print(json.dumps(_to_json(outcome, files), ensure_ascii=False))
+        print(json.dumps(_to_json(result, files), ensure_ascii=False))
     else:
-        show_decision(outcome.decision)
-        if outcome.blocked:
+        show_decision(result.decision)
+        if result.blocked:
             Console(stderr=True).print("[red]blocked[/red]: no picture was written")
         else:
             named = ", ".join(map(str, files))
-            print(f"{named}  (rung: {outcome.rung}, verification: {outcome.verification})")
-    if outcome.blocked:
+            print(f"{named}  (rung: {result.rung}, verification: {result.verification})")
+    if result.blocked:
         raise typer.Exit(BLOCKED)
 
 
@@ -161,37 +162,37 @@ def bad_line(data: dict[str, Any]) -> str | None:
 def _draw_line(backend: Backend, job: jsonl.Job, options: Options) -> dict[str, Any]:
     request = options.request(job.data["prompt"], job.data.get("seed", options.seed))
     try:
-        outcome = backend.generate(request)
-        return _to_json(outcome, _save(outcome, Path(job.data["out"])))
+        result = backend.generate(request)
+        return _to_json(result, _save(result, Path(job.data["out"])))
     except GuardError as error:
         return {"error": str(error)}
     except OSError as error:
         return {"error": f"out: {error.strerror}"}
 
 
-def _save(outcome: Outcome, out: Path) -> list[Path]:
+def _save(result: Result, out: Path) -> list[Path]:
     """Write the pictures, and say where: one to `out`, several to OUT-1, OUT-2 and so on."""
     files = [out]
-    if len(outcome.images) != 1:
-        numbers = range(1, len(outcome.images) + 1)
+    if len(result.pngs) != 1:
+        numbers = range(1, len(result.pngs) + 1)
         files = [out.with_name(f"{out.stem}-{n}{out.suffix}") for n in numbers]
-    for image, file in zip(outcome.images, files, strict=True):
-        image.save(file, format="PNG")
+    for png, file in zip(result.pngs, files, strict=True):
+        file.write_bytes(png)
     return files
 
 
-def _to_json(outcome: Outcome, files: list[Path]) -> dict[str, Any]:
+def _to_json(result: Result, files: list[Path]) -> dict[str, Any]:
     """`out` is a file name, a list of them where there are several pictures, null where none is."""
     names = [str(file) for file in files]
     return {
-        **outcome.decision.to_json(),
-        "reason": outcome.decision.reason,
-        "blocked": outcome.blocked,
+        **result.decision.to_json(),
+        "reason": result.decision.reason,
+        "blocked": result.blocked,
         "out": None if not names else names[0] if len(names) == 1 else names,
-        "seed": outcome.seed,
-        "method": str(outcome.method),
-        "rung": str(outcome.rung),
-        "verification": str(outcome.verification),
-        "sites": list(outcome.sites),
-        "timings": {k: round(v, 4) for k, v in outcome.timings.items()},
+        "seed": result.seed,
+        "method": str(result.method),
+        "rung": str(result.rung),
+        "verification": str(result.verification),
+        "sites": list(result.sites),
+        "timings": {k: round(v, 4) for k, v in result.timings.items()},
     }

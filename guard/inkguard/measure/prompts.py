@@ -12,9 +12,9 @@ from typing import TypeVar
 import numpy as np
 
 from inkguard.errors import MeasureError
-from inkguard.limits import MAX_PROMPT
 from inkguard.measure.world.captions import held_out, plain_caption, sample_scene
 from inkguard.measure.world.scene import Scene
+from inkguard.types import MAX_PROMPT
 from inkguard.verify import letters_of
 
 __all__ = [

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from inkguard.draw.load import load_pipeline
-from inkguard.errors import InvalidInput, MeasureError, MissingExtra, VerificationError
+from inkguard.errors import MeasureError, MissingExtra, VerificationError
 from inkguard.measure.options import Dtype, MeasureOptions
 from inkguard.verify import LineReader, default_reader
 
-__all__ = ["device_memory", "load_model", "require_device", "require_measure", "require_reader"]
+__all__ = ["device_memory", "load_model", "require_measure", "require_reader"]
 
 _NEEDED = {
     "jinja2": "jinja2",
@@ -47,21 +47,12 @@ def require_reader() -> LineReader:
 def load_model(options: MeasureOptions) -> tuple[Any, Path]:
     """The pipeline to measure and its folder, with PyTorch's threads set as asked for.
 
-    Raises InvalidInput for a device that is not there, ModelError for a model.
+    Raises ModelError where the model cannot be had, or the device is not there.
     """
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    require_device(options.device)
     dtype = getattr(torch, Dtype(options.dtype))
     return load_pipeline(options.model, device=options.device, dtype=dtype, hub=True)
-
-
-def require_device(device: str) -> None:
-    """Raise InvalidInput for a device that this machine, or this build of PyTorch, does not have."""
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):
-        raise InvalidInput("--device", f"{device!r} is not there; try cpu") from None
 
 
 @contextmanager
