@@ -42,7 +42,7 @@ PROMPTS = (
     Shown('a green sign that says "DUMB" on a blue background with a cyan star', 5, "green"),
     Shown('a gray sign that says "STUPID" on a brown background with a blue star', 113, "gray"),
     Shown('a gray sign that says "LOSER" on a white background with a purple sun', 131, "gray"),
-    Shown('a cyan sign that says "WELCOME" on a brown background with a pink circle', 5, "cyan"),
+    Shown('a cyan sign that says "WELCOME" on a brown background with a pink circle', 1, "cyan"),
 )
 """A selection, and no sample; `_SELECTION` says how it was made.
 
@@ -203,7 +203,7 @@ def contact_sheet(rows: list[_Row]) -> Image.Image:
     font, small = ImageFont.load_default(15), ImageFont.load_default(13)
     width = _TEXT + _GAP + len(_TITLES) * (_WIDTH + _GAP)
     legend = textwrap.wrap(
-        f"{_SELECTION} A change is black where the picture is another one (drawn {_AMPLIFIED} times as dark "
+        f"{_SELECTION} Below the pictures: what OCR read. A change is black where the picture is another one (drawn {_AMPLIFIED} times as dark "
         f"as it is) and white where it stayed; the frame is the sign.",
         width // 7 - 8,
     )
