@@ -7,6 +7,7 @@ from itertools import groupby
 
 from inkguard.check.scoring import scored_texts, scores_find
 from inkguard.extract import readings
+from inkguard.match.fold import FoldedText
 from inkguard.match.matcher import Entry, Matching
 from inkguard.match.regexes import Pattern
 from inkguard.policy.apply import Ruled, ruled
@@ -43,7 +44,8 @@ def look(
     toxicity_scores: Sequence[Mapping[str, float]] | None,
 ) -> list[Ruled]:
     """As `find`, with what decided each finding's action."""
-    found = [*_in_spans(policy, prompt, spans), *_outside(policy, prompt, spans)]
+    folded = FoldedText.of(prompt)
+    found = [*_in_spans(policy, prompt, spans, folded), *_outside(policy, prompt, spans, folded)]
     if toxicity_scores is not None:
         found += scores_find(policy, prompt, scored_texts(policy, prompt, spans), toxicity_scores)
     found += _read_otherwise(policy, prompt, spans)
@@ -84,22 +86,25 @@ def _of(
     return Found(finding=finding, kind=kind, locale=locale, reading=reading, cap=cap)
 
 
-def _in_spans(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Found]:
+def _in_spans(
+    policy: Policy, prompt: str, spans: Sequence[TextSpan], folded: FoldedText
+) -> Iterator[Found]:
     for span in spans:
-        for place, entry, reading in _matches(policy, span.text, span.start):
+        inside = folded.within(span.start, span.end)
+        for place, entry, reading in _matches(policy, prompt, inside):
             yield _of(policy, prompt, place, entry, Kind(span.cue), reading=reading)
 
 
 def _matches(
-    policy: Policy, text: str, offset: int = 0
+    policy: Policy, prompt: str, folded: FoldedText
 ) -> Iterator[tuple[tuple[int, int], Entry | Pattern, str]]:
     """Terms and regular expressions in a text, and in which reading of it."""
-    for match in policy.words.find(text, offset):
+    for match in policy.words.find(folded):
         yield (match.start, match.end), match.entry, match.reading
     for pattern in policy.patterns:
-        for start, end in pattern.find(text):
-            if not policy.words.allows(text[start:end]):
-                yield (start + offset, end + offset), pattern, "pattern"
+        for start, end in pattern.find(folded):
+            if not policy.words.allows(prompt[start:end]):
+                yield (start, end), pattern, "pattern"
 
 
 def _read_otherwise(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Found]:
@@ -128,14 +133,16 @@ def _length(text: str) -> int:
     return sum(char.isalnum() for char, _ in groupby(text))
 
 
-def _outside(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Found]:
+def _outside(
+    policy: Policy, prompt: str, spans: Sequence[TextSpan], folded: FoldedText
+) -> Iterator[Found]:
     """Matches that no span holds: capped, but for rules that match everywhere."""
     cap = policy.whole_prompt.strictest
     named = any(Kind.OUTSIDE in rule.when.kinds for rule in policy.rules)
     checks = policy.whole_prompt.check and (cap is not Action.ALLOW or named)
     if not checks and not any(rule.everywhere for rule in policy.lists.values()):
         return
-    for place, entry, reading in _matches(policy, prompt):
+    for place, entry, reading in _matches(policy, prompt, folded):
         if any(s.start <= place[0] and place[1] <= s.end for s in spans):
             continue
         if entry.everywhere or checks:

@@ -29,7 +29,6 @@ from inkguard.cli.policy.underline import Mark, marked
 from inkguard.errors import InvalidInput
 from inkguard.extract import extract, readings
 from inkguard.limits import MAX_PROMPT
-from inkguard.match.fold import variants
 from inkguard.policy.apply import Ruled
 from inkguard.policy.load import Loaded, read_policy
 from inkguard.policy.model import Mode, Policy
@@ -97,7 +96,7 @@ def explained(policy: Policy, prompt: str, lists_only: bool = False) -> Explanat
     return Explanation(
         spans=spans,
         left_out=tuple(span for span in every if span not in spans),
-        readings=tuple(_readings(prompt, spans)),
+        readings=tuple(_readings(policy, prompt, spans)),
         scored=tuple(scored),
         scores=tuple(scores or ()),
         ruled=tuple(look(checker.policy, prompt, spans, scores)),
@@ -105,11 +104,11 @@ def explained(policy: Policy, prompt: str, lists_only: bool = False) -> Explanat
     )
 
 
-def _readings(prompt: str, spans: Sequence[TextSpan]) -> list[Reading]:
+def _readings(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> list[Reading]:
     found = [
-        Reading(offset(span.start, span.end), variant.how, variant.text)
+        Reading(offset(span.start, span.end), read.label, read.text)
         for span in spans
-        for variant in variants(span.text)
+        for read in policy.words.match(span.text).readings
     ]
     return found + [Reading("spans", r.kind, r.text) for r in readings(prompt, spans)]
 
