@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from inkguard.extract.encoder_view import view
+from inkguard.extract import as_encoder_reads
 from inkguard.policy.model import Policy, Strategy, Use
 from inkguard.policy.replacement import harmless, slots, spelled
 from inkguard.types import Action, Finding, TextSpan
@@ -69,7 +69,7 @@ def _replaced(policy: Policy, text: str, findings: Sequence[Finding]) -> str:
 
 def _in_pieces(policy: Policy, prompt: str, findings: Sequence[Finding]) -> dict[_Range, str]:
     """Per piece of a term its part of one harmless word, which is laid over all of its pieces."""
-    seen = view(prompt)
+    seen = as_encoder_reads(prompt)
     terms: dict[str, list[Finding]] = {}
     for f in findings:
         terms.setdefault(f.rule, []).append(f)
@@ -79,7 +79,7 @@ def _in_pieces(policy: Policy, prompt: str, findings: Sequence[Finding]) -> dict
         places = sorted({(f.start, f.end) for f in own})
         free = [p for p in places if not any(p[0] < e and s < p[1] for s, e in new)]
         for row in _rows(free, max(policy.replacements.words)):
-            old = [seen.drawn(*place) for place in row]
+            old = [seen.text_of(*place) for place in row]
             text = _SEAM.join(old)
             laid: list[str] = []
             if slots(text):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from inkguard.check.scoring import scored_texts, scores_find
-from inkguard.extract import readings
+from inkguard.extract import reassemblies
 from inkguard.match.fold import FoldedText
 from inkguard.match.matcher import Entry, Matching
 from inkguard.match.regexes import Pattern
@@ -109,13 +109,14 @@ def _matches(
 
 def _read_otherwise(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Found]:
     """Terms that stand in pieces, or in reverse: one finding for the part in each span."""
-    for reading in readings(prompt, spans):
-        for match in policy.words.find(reading.text, exact=True):
+    for reading in reassemblies(prompt, spans):
+        text = reading.text.text
+        for match in policy.words.find(text, exact=True):
             if match.entry.matching is Matching.STEM and (
-                _length(reading.text[match.start : match.end]) > _length(match.entry.term) + _MORE
+                _length(text[match.start : match.end]) > _length(match.entry.term) + _MORE
             ):
                 continue
-            for place in reading.parts(match.start, match.end, spans):
+            for place in reading.spans_in_prompt(match.start, match.end, spans):
                 cue = next(s.cue for s in spans if s.start <= place[0] < s.end)
                 yield _of(
                     policy,

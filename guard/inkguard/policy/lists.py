@@ -128,6 +128,7 @@ def _entry(rule: ListRule, term: str, number: int, matching: Matching, misspelle
         matching=matching,
         everywhere=rule.everywhere,
         misspelled=misspelled,
+        locale=rule.locale,
     )
 
 

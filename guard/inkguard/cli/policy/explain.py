@@ -27,7 +27,7 @@ from inkguard.cli.policy.common import (
 )
 from inkguard.cli.policy.underline import Mark, marked
 from inkguard.errors import InvalidInput
-from inkguard.extract import extract, readings
+from inkguard.extract import extract, reassemblies
 from inkguard.limits import MAX_PROMPT
 from inkguard.policy.apply import Ruled
 from inkguard.policy.load import Loaded, read_policy
@@ -110,7 +110,7 @@ def _readings(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> list[Re
         for span in spans
         for read in policy.words.match(span.text).readings
     ]
-    return found + [Reading("spans", r.kind, r.text) for r in readings(prompt, spans)]
+    return found + [Reading("spans", r.kind, r.text.text) for r in reassemblies(prompt, spans)]
 
 
 def _print(console: Console, loaded: Loaded, prompt: str, found: Explanation) -> None:
