@@ -11,7 +11,7 @@ Inflection = tuple[str, frozenset[str]]
 """A stem, and the endings that it takes; "" for the stem alone. `("happi", {"er", "est"})`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cues:
     """Regular expressions for what announces text in a prompt. `inkguard.extract` puts them together.
 

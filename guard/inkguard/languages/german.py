@@ -6,12 +6,12 @@ from inkguard.languages.base import Inflection, Language
 
 __all__ = ["GERMAN"]
 
+# Of four letters and more: shorter ones stand beside the terms of other languages by chance.
 _COMMON = """
-aber alle alles als also auch auf aus bei bin bis bist damit dann das dass dein dem den der des dich
-dir doch durch ein eine einem einen einer eines euch euer gegen gibt haben hatte hier ich ihm ihn
-ihr ihre immer ist jetzt kann kein keine mehr mein mich mir mit nach nicht noch nur oder ohne schon
-sehr sein seine sich sie sind uber ueber und uns unser unter vom von vor weil wenn wer werden wie
-wieder wir wird zum zur zwischen
+aber alle alles also auch bist damit dann dass dein dich doch durch eine einem einen einer eines
+euch euer gegen gibt haben hatte hier ihre immer jetzt kann kein keine mehr mein mich nach nicht
+noch oder ohne schon sehr sein seine sich sind uber ueber unser unter weil wenn werden wieder wird
+zwischen
 """
 _ENDINGS = frozenset(("", "e", "em", "en", "er", "es", "n", "s", "in", "innen"))
 

@@ -6,12 +6,12 @@ from inkguard.languages.base import Inflection, Language
 
 __all__ = ["SPANISH"]
 
+# Of four letters and more: shorter ones stand beside the terms of other languages by chance.
 _COMMON = """
-ahora algo alguien antes aqui asi aunque bajo bien cada casi como con contra cual cuando del desde
-donde dos ella ellas ellos entre era eran eres esa ese eso esta estan este esto estos fue gran hace
-hacia hasta las les los mas mientras mis mucho muy nada nos nosotros nunca otra otro para pero poco
-por porque pues que quien sea segun ser siempre sin sobre son soy sus tambien tanto tengo tiene todo
-todos tres tus una unas uno unos vamos vez voy
+ahora algo alguien antes aqui aunque bajo bien cada casi como contra cual cuando desde donde ella
+ellas ellos entre eran eres esta estan este esto estos gran hace hacia hasta mientras mucho nada
+nosotros nunca otra otro para pero poco porque pues quien segun siempre sobre tambien tanto tengo
+tiene todo todos tres unas unos vamos
 """
 _GENDER = frozenset(("a", "as", "o", "os"))
 

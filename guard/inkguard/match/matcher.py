@@ -11,8 +11,9 @@ from inkguard.languages import LANGUAGES, Language
 from inkguard.match.disguises import DISGUISES, Disguise, DisguisedText
 from inkguard.match.fold import FoldedText, fold
 from inkguard.match.term_index import TermIndex
-from inkguard.match.terms import AllowedTerm, CoveredMatch, Entry, Match, Matches, Matching, Reading
+from inkguard.match.terms import AllowedTerm, CoveredMatch, Entry, Match, Matches, Matching
 from inkguard.match.word_stream import WordStream
+from inkguard.text import MappedText
 
 __all__ = ["Entry", "Match", "Matcher", "Matches", "Matching"]
 
@@ -43,6 +44,7 @@ class Matcher:
         self._made_of = *made_of, tuple(disguises), languages
         self._terms = TermIndex(*made_of, languages)
         self._disguises = [disguise(self._terms) for disguise in disguises]
+        self._sure = [disguise for disguise in self._disguises if not disguise.guesses]
 
     def __reduce__(self) -> tuple[Callable[..., Matcher], tuple[Any, ...]]:
         return _compiled, self._made_of
@@ -67,15 +69,12 @@ class Matcher:
         given = DisguisedText(folded, self._terms, exact=exact)
         found: dict[tuple[int, int, str], Match] = {}
         allowed: list[_Allowed] = []
-        readings: list[Reading] = []
-        for disguise in self._disguises:
-            if exact and disguise.guesses:
-                continue
+        tried: list[tuple[str, MappedText]] = []
+        for disguise in self._sure if exact else self._disguises:
             for attempt in disguise.attempts(given):
-                read, label, plausible = attempt.text, attempt.label, attempt.plausible
-                if read.text:
-                    readings.append(Reading(label, read.text, *read.to_prompt(0, len(read))))
-                for start, end, of in attempt.hits:
+                label, read, hits, plausible = attempt
+                tried.append((label, read))
+                for start, end, of in hits:
                     start, end = read.to_prompt(start, end)
                     if plausible is not None and not plausible(given.raw.text_of(start, end)):
                         continue
@@ -85,7 +84,7 @@ class Matcher:
                         key = (start, end, of.rule)
                         found.setdefault(key, Match(start, end, of, label))
         kept, covered = _uncovered(list(found.values()), allowed)
-        return Matches(tuple(_outermost(kept)), tuple(covered), tuple(readings))
+        return Matches(tuple(_outermost(kept)), tuple(covered), tuple(tried))
 
     def find(self, text: str | FoldedText, *, exact: bool = False) -> tuple[Match, ...]:
         """The matches of `match` that count."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from inkguard.text import MappedText
 from inkguard.types import Action, Severity
 
 __all__ = ["AllowedTerm", "CoveredMatch", "Entry", "Match", "Matches", "Matching", "Reading"]
@@ -95,4 +96,13 @@ class Matches:
 
     found: tuple[Match, ...]
     covered: tuple[CoveredMatch, ...]
-    readings: tuple[Reading, ...]
+    _tried: tuple[tuple[str, MappedText], ...] = field(repr=False)
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """What was tried, kept by the pass and written out when it is asked for."""
+        return tuple(
+            Reading(label, text.text, *text.to_prompt(0, len(text)))
+            for label, text in self._tried
+            if text.text
+        )

@@ -84,11 +84,6 @@ class WordStream:
         start += sum(pieces[:within])
         return start, start + pieces[within]
 
-    def word_pair(self, number: int) -> tuple[str, int, str]:
-        """A word (the first is 0) and the one after it, as folded, and how far apart they stand."""
-        (start, end), (next_start, next_end) = self._words[number : number + 2]
-        return self._folded[start:end], next_start - end, self._folded[next_start:next_end]
-
     def original_spelling(self, start: int, end: int) -> str:
         """`text[start:end]` with its letters as often as they stood in the folded text."""
         if self._no_doubles:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from inkguard.fork import lazy
 from inkguard.match.fold import FoldedText
@@ -21,11 +20,11 @@ __all__ = ["Attempt", "Disguise", "DisguisedText", "Hit", "WordDisguise"]
 Hit = tuple[int, int, Entry | AllowedTerm]
 """Half-open offsets in an attempt's text, and what stands there."""
 
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"[^\W_]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One way to read a text, and what was found in it.
 
     `hits` is consumed once. `plausible` is asked of what the prompt says where a hit lies; None takes all hits.
@@ -49,28 +48,43 @@ class DisguisedText:
         self._seen: set[str] = set()
 
     @lazy
-    def stream(self) -> WordStream:
-        """The words of the plain text."""
-        return WordStream(self.plain.text)
+    def letters_only(self) -> bool:
+        """Whether the folded text is letters and spaces: nothing stands for a letter there."""
+        return self.plain.text.replace(" ", "").isalpha()
+
+    @lazy
+    def words(self) -> list[tuple[str, int, int]]:
+        """Each word of letters and digits of the folded text, and its half-open offsets there."""
+        return [(match[0], *match.span()) for match in _WORD.finditer(self.plain.text)]
 
     @lazy
     def unknown_words(self) -> list[tuple[str, MappedText]]:
-        """Each word of Latin letters that no dictionary has, where it stands: the first 500 different ones."""
-        known, new = self._terms.vocabulary.dictionary, set[str]()
+        """Words of 3 to 20 letters that no dictionary has, where they stand; noise ends after 500 different ones.
+
+        Only words of ASCII letters are there: a foreign word in its own letters sounds otherwise.
+        """
+        dictionary, new = self._terms.vocabulary.dictionary, set[str]()
         found = []
-        for match in _WORD.finditer(self.plain.text):
-            word = match[0]
-            if word in known:
+        for word, start, end in self._words_of_letters():
+            if word in dictionary:
                 continue
             if len(new) < TUNING.most_unknown_words:
                 new.add(word)
             elif word not in new:
                 continue
-            place = self.plain.slice(*match.span())
-            # A foreign word in its own letters sounds otherwise.
-            if self.raw.text_of(*place.to_prompt(0, len(word))).isascii():
-                found.append((word, place))
+            if TUNING.shortest_unknown <= len(word) <= TUNING.longest_unknown:
+                place = self.plain.slice(start, end)
+                if self.raw.text_of(*place.to_prompt(0, len(word))).isascii():
+                    found.append((word, place))
         return found
+
+    def _words_of_letters(self) -> Iterator[tuple[str, int, int]]:
+        for word, start, end in self.words:
+            if word.isalpha():
+                yield word, start, end
+            else:
+                for match in _LETTERS.finditer(word):
+                    yield match[0], start + match.start(), start + match.end()
 
     def whole(
         self,
@@ -92,7 +106,7 @@ class DisguisedText:
             yield attempt
 
     def _hits(self, text: MappedText) -> Iterator[Hit]:
-        stream = self.stream if text is self.plain else WordStream(text.text)
+        stream = WordStream(text.text)
         for start, end, pattern in self._terms.hits(stream, exact=self.exact):
             yield (*stream.span(start, end), pattern.of)
 
@@ -130,11 +144,9 @@ class WordDisguise(Disguise):
         return word
 
     def attempts(self, text: DisguisedText) -> Iterator[Attempt]:
-        """One for each unknown word of 3 to 20 letters."""
+        """One for each unknown word."""
         known: dict[str, list[Entry]] = {}
         for word, place in text.unknown_words:
-            if not TUNING.shortest_unknown <= len(word) <= TUNING.longest_unknown:
-                continue
             if word not in known:
                 known[word] = list(self.entries(word))
             hits = [(0, len(word), entry) for entry in known[word]]

@@ -38,7 +38,7 @@ class Leet(Disguise):
     def attempts(self, text: DisguisedText) -> Iterator[Attempt]:
         """`"1d10t"` reads "idiot", and once more with an l for each 1."""
         plain = text.plain.text
-        if _HAS_LEET.search(plain):
+        if not text.letters_only and _HAS_LEET.search(plain):
             closing = {match.start() for match in _CLOSING.finditer(plain)}
             for table in _TABLES:
                 letters = plain.translate(table)

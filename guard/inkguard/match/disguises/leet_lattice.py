@@ -74,7 +74,7 @@ class LeetLattice(Disguise):
         """
         plain = text.plain.text
         budget = TUNING.most_leet_states
-        for match in _WORD.finditer(plain):
+        for match in () if text.letters_only else _WORD.finditer(plain):
             start, end = match.span()
             while end > start and plain[end - 1] in _CLOSING:
                 end -= 1

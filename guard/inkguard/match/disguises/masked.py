@@ -41,7 +41,7 @@ class Masked(Disguise):
         """
         plain = text.plain.text
         known: dict[str, list[TermPattern]] = {}
-        for match in _WORD.finditer(plain):
+        for match in () if text.letters_only else _WORD.finditer(plain):
             start, word = match.start(), match[0]
             if (
                 word.isalpha()

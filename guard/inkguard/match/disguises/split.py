@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -11,8 +10,6 @@ from inkguard.match.term_pattern import single_letters
 from inkguard.match.tuning import TUNING
 
 __all__ = ["Split"]
-
-_WORD = re.compile(r"[^\W_]+")
 
 
 class Split(Disguise):
@@ -30,25 +27,23 @@ class Split(Disguise):
 
     def attempts(self, text: DisguisedText) -> Iterator[Attempt]:
         """`"idi ot"` and `"idi - ot"` read "idiot"."""
-        stream, terms = text.stream, self._terms
-        for number, (first, second) in enumerate(pairwise(_WORD.finditer(stream.text))):
-            start, end, tail = first.start(), second.end(), second[0]
-            if end - start > TUNING.most_split_letters or not terms.has_prefix(" " + first[0]):
+        words = [(*word, self._is_word(word[0])) for word in text.words]
+        for (head, start, left, plain), (tail, right, end, also_plain) in pairwise(words):
+            gap = right - left
+            few = len(head) + len(tail) < TUNING.fewest_split_letters
+            if (plain and also_plain) or gap > TUNING.widest_gap or few:
                 continue
-            if first[0][-1] == tail[0]:
-                tail = tail[1:]
-            if terms.longest_prefix(f" {first[0]}{tail}") <= len(first[0]) + (1 if tail else 0):
-                continue
-            head, gap, tail = stream.word_pair(number)
-            if len(head) + len(tail) < TUNING.fewest_split_letters or (
-                self._is_word(head) and self._is_word(tail)
-            ):
-                continue
-            if gap > TUNING.widest_gap:
-                continue
-            pair = text.plain.slice(*stream.span(start, end))
-            read = pair.drop([(len(head), len(head) + gap)])
-            yield Attempt(self.label, read, self._hits(read.text), _is_one_line)
+            if self._may_begin(head, tail):
+                read = text.plain.slice(start, end).drop([(len(head), len(head) + gap)])
+                yield Attempt(self.label, read, self._hits(read.text), _is_one_line)
+
+    def _may_begin(self, head: str, tail: str) -> bool:
+        """Whether some term begins with the head and goes on into the tail."""
+        first, both = single_letters(head)[0], single_letters(head + tail)[0]
+        if len(first) + len(single_letters(tail)[0]) >= TUNING.most_split_letters:
+            return False
+        reach = self._terms.longest_prefix(" " + both)
+        return reach > len(first) + (1 if len(both) > len(first) else 0)
 
     def _hits(self, word: str) -> Iterator[Hit]:
         key, repeats = single_letters(word)
