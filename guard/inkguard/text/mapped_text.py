@@ -136,8 +136,9 @@ class MappedText:
         for part in parts:
             if texts:
                 texts.append(glue)
-                starts += [ends[-1]] * len(glue)
-                ends += [ends[-1]] * len(glue)
+                place = ends[-1] if ends else 0
+                starts += [place] * len(glue)
+                ends += [place] * len(glue)
                 seams.append(len(starts))
             texts.append(part.text)
             starts += part.starts

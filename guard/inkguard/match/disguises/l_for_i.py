@@ -16,7 +16,7 @@ class LForI(WordDisguise):
 
     Example: ldiot
     Leaves alone: words that a dictionary has; words of fewer than four letters.
-    Known misses: some of the l's of a word but not one and not all.
+    Known misses: words of three l's or more of which two are an i.
     Place: before sounds and slips, which guess more.
     """
 

@@ -28,7 +28,7 @@ class Leet(Disguise):
 
     Example: 1D10T, !d!0t
     Leaves alone: signs that end a word; short words in which more than one digit would have to be a letter,
-    which are roads and number plates ("A 11").
+    which are roads and number plates ("A11").
     Known misses: words in which one sign stands for two letters, or two signs for one; `lattice` sees those.
     Place: before the disguises that join letters ("1.D.1.0.T").
     """

@@ -25,10 +25,10 @@ _PAIR = re.compile(r"[^\W\d_]{2}|[*]{2}")
 class Masked(Disguise):
     """Letters struck out, where half of them are left.
 
-    Example: id*ot, f**k, sh#t, d—k
+    Example: id*ot, n#twit
     Leaves alone: stars between letters ("M*A*S*H"); a question mark after a longer word that a dictionary has
     ("Win or lose?"), unless the term is worse than mild; a dash or stop at the edge of a word.
-    Known misses: terms of several words; one letter that is left, but of terms that people usually mask so.
+    Known misses: terms of several words; words of which one letter is left, unless the term is worse than mild.
     Place: after the disguises that say which letter is meant.
     """
 

@@ -18,7 +18,7 @@ class Reversed(WordDisguise):
 
     Example: REKNAW
     Leaves alone: words that a dictionary has; palindromes; mild terms.
-    Known misses: inflected terms; terms of several words (those `inkguard.extract` reads backwards as a whole).
+    Known misses: inflected terms; terms of several words. Texts as a whole are reversed in `inkguard.extract`.
     Place: first of the disguises of single words: of two that fit, it guesses least.
     """
 

@@ -15,7 +15,7 @@ class UpsideDown(Disguise):
 
     Example: ʇoᴉpᴉ
     Leaves alone: texts without one of the letters that hardly stand anywhere else, such as ɐ and ʇ.
-    Known misses: turned words of letters only that look the same both ways ("pod" for "pod"); turned digits.
+    Known misses: turned words of common letters only ("uou" for "non"); turned digits.
     Place: before the disguises that join letters, since turned ones may stand apart.
     """
 
