@@ -1,4 +1,4 @@
-"""The table of disguises in docs/MATCHING.md, made of their docstrings: `python -m tools.disguises_page`.
+"""The table of disguises in docs/guides/matching.md, made of their docstrings: `python -m tools.disguises_page`.
 
 A disguise's docstring begins with what it undoes. After an empty line come four fields, each of one line or more:
 `Example`, `Leaves alone`, `Known misses` and `Place` (in the order, and why).
@@ -16,7 +16,7 @@ from inkguard.match.disguises import DISGUISES, Disguise
 __all__ = ["FIELDS", "described", "page"]
 
 FIELDS = ("Example", "Leaves alone", "Known misses", "Place")
-_PAGE = Path(__file__).parent.parent / "docs" / "MATCHING.md"
+_PAGE = Path(__file__).parent.parent / "docs" / "guides" / "matching.md"
 _BEGIN, _END = "<!-- disguises: made by `python -m tools.disguises_page` -->\n", "<!-- end -->\n"
 _FIELD = re.compile(rf"^({'|'.join(FIELDS)}): ", re.MULTILINE)
 

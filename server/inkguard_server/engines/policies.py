@@ -12,8 +12,7 @@ from inkguard.errors import GuardError, PolicyError
 from inkguard.frozen import FrozenDict
 from inkguard.policy.load import content_digest, read_policy
 from inkguard.policy.model import Policy
-from inkguard.score.cache import CachedScorer
-from inkguard.score.detoxify import ToxicityClassifier
+from inkguard.score.scorer import Scorer, load_scorer
 from inkguard.verify import reader_for
 from inkguard.wire.records import PolicyInfo
 from inkguard_server.engines.base import Reload
@@ -67,7 +66,7 @@ class Policies:
     """
 
     def __init__(self, paths: Sequence[Path | None]) -> None:
-        self._classifier: CachedScorer | None = None
+        self._classifier: Scorer | None = None
         watched = [_Watched(path, number == 0) for number, path in enumerate(paths)]
         self._watched = {w.policy.name: w for w in watched}
         if len(self._watched) < len(watched):
@@ -104,7 +103,7 @@ class Policies:
         """With everything that the policy needs, loaded once for all of them."""
         reader_for(policy)
         if policy.uses_classifier and self._classifier is None:
-            self._classifier = CachedScorer(ToxicityClassifier.load())
+            self._classifier = load_scorer()
         return Checker(policy, self._classifier if policy.uses_classifier else None)
 
 

@@ -12,7 +12,7 @@ from inkguard.match.matcher import Entry, Matcher
 from inkguard.types import Action, Severity
 from tools.disguises_page import described, page
 
-MATCHING = Path(__file__).parents[3] / "docs" / "MATCHING.md"
+MATCHING = Path(__file__).parents[3] / "docs" / "guides" / "matching.md"
 
 
 def entry(term: str, severity: Severity = Severity.MILD, *, misspelled: bool = True) -> Entry:

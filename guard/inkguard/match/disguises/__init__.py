@@ -2,7 +2,7 @@
 
 To add one: a file with a subclass of `Disguise` (or of `WordDisguise`, for words that no dictionary has), an entry
 in `DISGUISES`, and a row in tests/match/disguises/test_disguises.py. The class's docstring is its row in
-docs/MATCHING.md, which `python -m tools.disguises_page` writes.
+docs/guides/matching.md, which `python -m tools.disguises_page` writes.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class DisguisedText:
 
 
 class Disguise(ABC):
-    """One way to hide a word. Its docstring is its row in docs/MATCHING.md: see `inkguard.match.disguises`.
+    """One way to hide a word. Its docstring is its row in docs/guides/matching.md: see `inkguard.match.disguises`.
 
     A disguise is made once for a matcher's terms, and asked for its attempts at each text.
     """
