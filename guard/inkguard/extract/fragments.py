@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from inkguard.extract.encoder_view import View, view
+from inkguard.extract.encoder_view import View
 from inkguard.types import TextSpan
 
 __all__ = ["Piece", "pieces"]
@@ -47,9 +47,8 @@ class Piece:
         return Piece(self.text[:cut], self.offsets[:cut], self.ends[:cut])
 
 
-def pieces(prompt: str, spans: Sequence[TextSpan]) -> list[Piece]:
-    """The pieces of all spans, in the order of the prompt."""
-    seen = view(prompt)
+def pieces(seen: View, spans: Sequence[TextSpan]) -> list[Piece]:
+    """The pieces of all spans, in the order of the prompt that `seen` is the view of."""
     found: list[Piece] = []
     for span in spans:
         found += _lines(seen, *seen.under(span.start, span.end))

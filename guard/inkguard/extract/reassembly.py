@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
+from inkguard.extract.encoder_view import View, view
 from inkguard.extract.fragments import Piece, pieces
 from inkguard.languages.english import COMMON, REVERSIBLE
 from inkguard.types import TextSpan
@@ -88,9 +89,14 @@ def _start(span: TextSpan) -> int:
     return span.start
 
 
-def readings(prompt: str, spans: Sequence[TextSpan]) -> tuple[Reading, ...]:
-    """The additional readings of a prompt's spans. Never raises; linear in the prompt."""
-    found = pieces(prompt, spans)
+def readings(
+    prompt: str, spans: Sequence[TextSpan], seen: View | None = None
+) -> tuple[Reading, ...]:
+    """The additional readings of a prompt's spans. Never raises; linear in the prompt.
+
+    `seen` is the prompt's view, where it is made already.
+    """
+    found = pieces(view(prompt) if seen is None else seen, spans)
     if not found:
         return ()
     mirrored = _MIRRORED.search(prompt) is not None

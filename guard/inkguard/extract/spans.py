@@ -18,12 +18,13 @@ __all__ = ["extract"]
 _Range = tuple[int, int]
 
 
-def extract(prompt: str) -> tuple[TextSpan, ...]:
+def extract(prompt: str, seen: View | None = None) -> tuple[TextSpan, ...]:
     """The spans of text to be drawn, sorted and apart from each other. Never raises.
 
-    `cue` is "quoted" or "unquoted". Quotes and outer white space are no part of a span.
+    `cue` is "quoted" or "unquoted". Quotes and outer white space are no part of a span. `seen` is the
+    prompt's view, where it is made already.
     """
-    seen = view(prompt)
+    seen = view(prompt) if seen is None else seen
     inside = [r for r in (_trimmed(seen.text, *q) for q in quoted(seen.text)) if r]
     spans = [_span(prompt, seen, r, "quoted") for r in inside]
     spans += (_span(prompt, seen, r, "unquoted") for r in _unquoted(seen.text, inside))

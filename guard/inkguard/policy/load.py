@@ -78,12 +78,14 @@ def default_policy_path() -> Path:
 class Loaded:
     """A policy, and what its authors' tools ask of it.
 
-    `places` says where each term and expression stands (file:line:column, by its id); `chain` are
-    the policy files, the outermost first; `replaced` are terms that stand twice.
+    `places` says where each term and expression stands (file:line:column, by its id), `allow_places`
+    where each allowed term does (by the term); `chain` are the policy files, the outermost first;
+    `replaced` are terms that stand twice.
     """
 
     policy: Policy
     places: Mapping[str, str]
+    allow_places: Mapping[str, str]
     chain: tuple[Path, ...]
     replaced: tuple[Replaced, ...]
 
@@ -197,6 +199,7 @@ class _Loader:
         return Loaded(
             policy=policy,
             places=places,
+            allow_places=table.allow_places,
             chain=tuple(layer.path for layer in outer_first),
             replaced=tuple(table.replaced),
         )

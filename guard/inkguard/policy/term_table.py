@@ -83,3 +83,8 @@ class TermTable:
     def places(self) -> dict[str, str]:
         """Where each term stands, by its id."""
         return {t.entry.rule: t.place for t in self._terms.values() if t.entry is not None}
+
+    @property
+    def allow_places(self) -> dict[str, str]:
+        """Where each allowed term stands, by the term."""
+        return {t.text: t.place for t in self._terms.values() if t.entry is None}
