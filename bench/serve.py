@@ -1,6 +1,6 @@
 """What the wire costs: `python bench/serve.py [--checks 1500] [--pictures 40] [--cancels 2000]`.
 
-Three parts, each side by side in one run (docs/RESULTS.md):
+Three parts, each side by side in one run (docs/results/summary.md):
 
 1. CheckPrompt over gRPC against the same check in process, with 1, 16 and 64 callers: p50 and p99 in
    milliseconds. In process the callers are threads that call the checker, and, as the stricter

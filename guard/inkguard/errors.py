@@ -14,6 +14,7 @@ __all__ = [
     "GuardError",
     "InvalidInput",
     "ManifestError",
+    "MissingExtra",
     "ModelError",
     "PolicyError",
     "SubstitutionError",
@@ -60,6 +61,18 @@ class PolicyError(GuardError):
 
 class ModelError(GuardError):
     """A model folder or checkpoint cannot be loaded; the message says what to put where."""
+
+
+class MissingExtra(ModelError):
+    """A package that comes with an extra of inkguard is not installed; the message says what to install.
+
+    `extra` is the extra's name, and `otherwise` what works without it.
+    """
+
+    def __init__(self, extra: str, what: str, otherwise: str = "") -> None:
+        instead = f", or {otherwise}" if otherwise else ""
+        super().__init__(f"{what}: pip install 'inkguard[{extra}]'{instead}")
+        self.extra, self.otherwise = extra, otherwise
 
 
 class UnsupportedModel(ModelError):

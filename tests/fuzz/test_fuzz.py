@@ -1,4 +1,4 @@
-"""The fuzz target, for a short time; docs/DETECTION.md says how to run it for longer."""
+"""The fuzz target, for a short time; docs/results/detection.md says how to run it for longer."""
 
 from __future__ import annotations
 

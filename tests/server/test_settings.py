@@ -177,5 +177,5 @@ def test_an_override_is_checked_too() -> None:
 
 
 def test_every_setting_is_described() -> None:
-    """docs/SERVER.md is made from it."""
+    """docs/guides/server.md is made from it."""
     assert all(field.description for field in Settings.model_fields.values())

@@ -38,7 +38,7 @@ class Local:
 
             self._checker, self._guard = load_checker(path), None
         else:
-            from inkguard.guard import Guard
+            from inkguard import Guard
 
             swap = method is Method.PROMPT_SWAP
             self._guard = Guard.load(model, path, fallback=swap, unreached=unreached)

@@ -1,6 +1,6 @@
 """What a user holds in place of a diffusers pipeline, and can use like it without losing the guard.
 
-It is a stand-in around the pipeline and no class made of the pipeline's (docs/SUBSTITUTION.md
+It is a stand-in around the pipeline and no class made of the pipeline's (docs/guides/substitution.md
 says why): the pipeline's own code never sees it, so all of that works as it does without a guard,
 and everything that comes out of it passes through here.
 """

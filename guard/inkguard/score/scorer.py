@@ -8,7 +8,7 @@ from typing import Protocol
 
 from cachetools import LRUCache
 
-from inkguard.errors import ModelError
+from inkguard.extras import needs_extra
 from inkguard.fork import ForkSafeLock
 
 __all__ = ["CachedScorer", "Scorer", "load_scorer"]
@@ -62,14 +62,10 @@ class CachedScorer:
 def load_scorer() -> Scorer:
     """The embedded classifier behind a cache.
 
-    Its libraries are imported here, and nowhere in a check by word lists alone. Raises ModelError
-    where they are not installed, or where the model's files are missing.
+    Its libraries are imported here, and nowhere in a check by word lists alone. Raises MissingExtra
+    where they are not installed, and ModelError where the model's files are missing.
     """
-    try:
+    instead = "check with the word lists alone (--lists-only, or a policy without `detoxify`)"
+    with needs_extra("classifier", "the policy asks the toxicity classifier, which", instead):
         from inkguard.score.detoxify import ToxicityClassifier
-    except ModuleNotFoundError as error:
-        raise ModelError(
-            f"the policy uses the toxicity classifier, which needs {error.name}: "
-            "pip install 'inkguard[classifier]', or leave `detoxify` out of the policy"
-        ) from None
     return CachedScorer(ToxicityClassifier.load())

@@ -2,7 +2,7 @@
 
 GNU OpenMP, which PyTorch computes with, keeps a team of helpers for every thread that calls it. Once the
 teams together are larger than the machine, no team spins at its barriers any more: each sleeps and
-is woken for every operation, and a picture takes 1.5 to 2 times as long (docs/RESULTS.md).
+is woken for every operation, and a picture takes 1.5 to 2 times as long (docs/results/summary.md).
 """
 
 from __future__ import annotations
