@@ -15,6 +15,7 @@ from inkguard.match.regexes import Pattern
 from inkguard.match.terms import Entry, Matches, Matching
 from inkguard.policy.apply import RuledFinding, ruled
 from inkguard.policy.model import Policy
+from inkguard.policy.rule_ids import list_rule_of
 from inkguard.policy.rules import FindingInContext, Kind
 from inkguard.types import Action, Finding
 
@@ -233,7 +234,7 @@ def _finding(
         score=1.0,
         action=entry.action if cap is None else min(entry.action, cap),
     )
-    locale = policy.lists[entry.rule.partition("/")[0]].locale
+    locale = policy.lists[list_rule_of(entry.rule)].locale
     return FindingInContext(
         finding=finding, kind=kind, locale=locale, reading=hit.reading, cap=cap
     )
