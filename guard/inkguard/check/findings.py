@@ -69,16 +69,16 @@ def _in_order(one: RuledFinding) -> tuple[int, int, str, str]:
 
 
 def _searched(policy: Policy, texts: PromptTexts) -> Iterator[SearchedText]:
-    """Each text that the word lists read, once: the spans, the whole prompt and the reassemblies."""
+    """Each text that the word lists read, once: the spans, the reassemblies and the whole prompt."""
     match = policy.words.match
     for span in texts.spans:
         part = texts.folded.within(span.start, span.end)
         yield SearchedText(text=part, matches=match(part), span=span)
-    if _reads_outside(policy) or any(rule.everywhere for rule in policy.lists.values()):
-        yield SearchedText(text=texts.folded, matches=match(texts.folded))
     for reassembly in texts.reassemblies:
         folded = FoldedText.of(reassembly.text)
         yield SearchedText(text=folded, matches=match(folded, exact=True), reassembly=reassembly)
+    if _reads_outside(policy) or any(rule.everywhere for rule in policy.lists.values()):
+        yield SearchedText(text=texts.folded, matches=match(texts.folded))
 
 
 def _reads_outside(policy: Policy) -> bool:

@@ -108,18 +108,26 @@ class SearchResult:
         return tuple(ruled.finding for ruled in self.ruled)
 
     def readings(self) -> Iterator[TextReading]:
-        """Every way in which the word lists read the prompt, in the order of `searched`."""
+        """Every way in which the word lists read the prompt, in the order of `searched`, each once."""
+        spans = [text.span for text in self.searched if text.span is not None]
         for text in self.searched:
-            source, whole = "wordlist", None
             if text.reassembly is not None:
-                source, whole = text.reassembly.kind, text.reassembly.text
-                yield TextReading(start=None, end=None, source=source, label="plain", text=whole)
-            for reading in text.matches.readings:
-                if whole is None:
-                    start, end = reading.start, reading.end
-                    yield TextReading(start=start, end=end, source=source, label=reading.label, text=reading.text)
-                elif reading.label != "plain":
-                    yield TextReading(start=None, end=None, source=source, label=reading.label, text=reading.text)
+                yield from _readings_of(text.reassembly, text.matches)
+                continue
+            for r in text.matches.readings:
+                inside = any(s.start <= r.start and r.end <= s.end for s in spans)
+                if text.span is not None or not inside:
+                    yield TextReading(
+                        start=r.start, end=r.end, source="wordlist", label=r.label, text=r.text
+                    )
+
+
+def _readings_of(reassembly: Reading, matches: Matches) -> Iterator[TextReading]:
+    """As it was put together, and with each disguise undone."""
+    readings = [("plain", reassembly.text)]
+    readings += ((r.label, r.text) for r in matches.readings if r.label != "plain")
+    for label, text in readings:
+        yield TextReading(start=None, end=None, source=reassembly.kind, label=label, text=text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

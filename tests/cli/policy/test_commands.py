@@ -120,7 +120,7 @@ def test_explain(author: Author) -> None:
     assert lines[at][26:31] == "1D10T"
     for part in ("block  findings", "insult.mild#49ae", "words.yaml:6:13"):
         assert part in text
-    assert re.search(r"20:25 +leet +idiot\n", text)
+    assert re.search(r"18:23 +leet +idiot *\n", text)
     assert "rule house rule" in text
 
 
@@ -188,11 +188,11 @@ def test_explain_cuts_nothing(
     own = shown.partition("2 Text to be drawn")[2]  # the prompt above is broken at its offsets
     assert max(map(len, own.splitlines())) <= columns
     assert "…" not in shown
-    told = " ".join(own.split())
+    told = re.sub(r":\d+:\d+", "", " ".join(own.split()))
     for part in (
-        "asked substitute, decided by rule house rule for shouting (policy.yaml:11:5): block",
-        "decided by exception a play on stage (policy.yaml:13:5), arts@example.com, to 2999-01-01: allow",
-        "covered by the allowed term dick van idiot (allow.txt:1:1)",
+        "asked substitute, decided by rule house rule for shouting (policy.yaml): block",
+        "decided by exception a play on stage (policy.yaml), arts@example.com, to 2999-01-01: allow",
+        "covered by the allowed term dick van idiot (allow.txt)",
         "block: the strictest of 2, insult.mild",
     ):
         assert part in told
