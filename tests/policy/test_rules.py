@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inkguard.check.checker import Checker
+from inkguard.match.fold import fold
 from inkguard.policy.apply import ruled
 from inkguard.policy.load import load_policy
 from inkguard.policy.rules import Condition, Kind
@@ -124,10 +125,10 @@ def test_exceptions_end(author: Author) -> None:
     assert [r.by for r in seen] == [None]  # long over
     found = [r.found for r in seen]
     last = datetime.date(2026, 6, 30)
-    (held,) = ruled(policy, SIGN, found, last)
+    (held,) = ruled(policy, fold(SIGN), found, last)
     assert (held.finding.action, held.asked) == (Action.ALLOW, Action.SUBSTITUTE)
     assert held.by is policy.exceptions[0]
-    (over,) = ruled(policy, SIGN, found, last + datetime.timedelta(1))
+    (over,) = ruled(policy, fold(SIGN), found, last + datetime.timedelta(1))
     assert over.finding.action is Action.SUBSTITUTE
 
 

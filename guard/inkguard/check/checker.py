@@ -63,9 +63,9 @@ class _Judgement:
 class Checker:
     """Decides on prompts under one policy. `scorer` is None for a policy that uses lists only.
 
-        >>> checker = load_checker()
-        >>> checker.check('a sign that says "OPEN"').action
-        <Action.ALLOW: 'allow'>
+    >>> checker = load_checker()
+    >>> checker.check('a sign that says "OPEN"').action
+    <Action.ALLOW: 'allow'>
     """
 
     def __init__(self, policy: Policy, scorer: Scorer | None) -> None:

@@ -57,7 +57,7 @@ def find_with_context(
             f = one.finding
             found.setdefault((f.start, f.end, f.rule), one)
     return SearchResult(
-        ruled=tuple(sorted(ruled(policy, texts.prompt, list(found.values())), key=_in_order)),
+        ruled=tuple(sorted(ruled(policy, texts.folded.plain, list(found.values())), key=_in_order)),
         dropped=tuple(one for key, one in sorted(dropped.items()) if key not in found),
         searched=searched,
     )
@@ -235,9 +235,7 @@ def _finding(
         action=entry.action if cap is None else min(entry.action, cap),
     )
     locale = policy.lists[list_rule_of(entry.rule)].locale
-    return FindingInContext(
-        finding=finding, kind=kind, locale=locale, reading=hit.reading, cap=cap
-    )
+    return FindingInContext(finding=finding, kind=kind, locale=locale, reading=hit.reading, cap=cap)
 
 
 def _dropped(

@@ -9,7 +9,7 @@ from typing import Any
 import re2  # type: ignore[import-untyped]
 
 from inkguard.fork import lazy
-from inkguard.match.fold import fold
+from inkguard.match.fold import FoldedText, fold
 from inkguard.types import Action, Severity
 
 __all__ = ["Pattern", "compiled"]
@@ -55,9 +55,12 @@ class Pattern:
         """The instructions of the compiled program: time is at most this for each character."""
         return int(self._re2.programsize)
 
-    def find(self, text: str) -> Iterator[tuple[int, int]]:
-        """The half-open ranges of the text whose folded form matches; empty matches are none."""
-        folded = fold(text)
+    def find(self, text: str | FoldedText) -> Iterator[tuple[int, int]]:
+        """The half-open ranges of the text whose folded form matches; empty matches are none.
+
+        Of a part of a `FoldedText` the offsets are those of the whole.
+        """
+        folded = fold(text) if isinstance(text, str) else text.plain
         for match in self._re2.finditer(folded.text):
             if match.end() > match.start():
-                yield folded.span(*match.span())
+                yield folded.to_prompt(*match.span())

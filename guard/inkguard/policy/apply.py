@@ -6,9 +6,9 @@ import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from inkguard.match.fold import fold
 from inkguard.policy.model import Policy
 from inkguard.policy.rules import FindingInContext, Kind, PolicyException, Rule, covered
+from inkguard.text import MappedText
 from inkguard.types import Action, Finding
 
 __all__ = ["RuledFinding", "decide", "ruled"]
@@ -31,14 +31,19 @@ class RuledFinding:
 
 
 def ruled(
-    policy: Policy, prompt: str, found: Sequence[FindingInContext], day: datetime.date | None = None
+    policy: Policy,
+    folded: MappedText,
+    found: Sequence[FindingInContext],
+    day: datetime.date | None = None,
 ) -> list[RuledFinding]:
-    """Exceptions that hold on `day` (today in UTC), then rules, then what the list asks for."""
+    """Exceptions that hold on `day` (today in UTC), then rules, then what the list asks for.
+
+    `folded` is the prompt's fold, in which the exceptions' texts are looked for.
+    """
     exceptions: tuple[PolicyException, ...] = ()
     if found and policy.exceptions:
         exceptions = policy.exceptions_on(day or datetime.datetime.now(datetime.UTC).date())
-    folded = fold(prompt) if exceptions else None
-    ranges = [covered(e, folded) for e in exceptions] if folded is not None else []
+    ranges = [covered(e, folded) for e in exceptions]
     return [_ruled(policy, f, list(zip(exceptions, ranges, strict=True))) for f in found]
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from inkguard.errors import PolicyError
 from inkguard.frozen import freeze
-from inkguard.match.matcher import WordLists
+from inkguard.match.matcher import Matcher
 from inkguard.package_data import data_folder
 from inkguard.policy import sections
 from inkguard.policy.imported_lists import FORMATS, read_rows
@@ -149,7 +149,7 @@ class _Loader:
             self._collect(number, layer)
         table = self._lists.table
         entries, allow = table.entries, table.allowed
-        words = WordLists(entries, allow=allow, compound_parts=self._parts)
+        words = Matcher(entries, allow=allow, compound_parts=self._parts)
         places, patterns = self._lists.places, self._lists.patterns
         names = sections.RuleNames(self._lists.rules, self._detoxify, table.ids, places)
         locales = {rule.locale for rule in self._lists.rules.values() if rule.locale is not None}

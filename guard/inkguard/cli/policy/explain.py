@@ -120,9 +120,7 @@ def _span_marks(trace: CheckTrace) -> list[Mark]:
 
 def _finding_marks(trace: CheckTrace) -> list[Mark]:
     mildest_first = sorted(trace.search.findings, key=lambda f: f.action)
-    return [
-        Mark(f.start, f.end, f"not dim {COLORS[str(f.action)]}") for f in mildest_first
-    ]
+    return [Mark(f.start, f.end, f"not dim {COLORS[str(f.action)]}") for f in mildest_first]
 
 
 def _span_rows(trace: CheckTrace) -> Iterator[tuple[str, ...]]:
@@ -174,7 +172,9 @@ def _score_rows(policy: Policy, trace: CheckTrace) -> Iterator[tuple[str, Text]]
             over = threshold is not None and score >= threshold.minimum
             limit = f"/{threshold.minimum:.2f}" if threshold is not None else ""
             # A label and its score stay on one line.
-            line.append(f"{label}\N{NO-BREAK SPACE}{score:.2f}{limit}", "bold red" if over else "dim")
+            line.append(
+                f"{label}\N{NO-BREAK SPACE}{score:.2f}{limit}", "bold red" if over else "dim"
+            )
             line.append("  ")
         yield offset(*text.places[0]) if len(text.places) == 1 else "spans", line
 

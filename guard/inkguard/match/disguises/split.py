@@ -1,4 +1,4 @@
-"""Words cut in two by a gap: "idi ot", "idi  - ot"."""
+"""Words cut in two by a gap."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from itertools import pairwise
 
 from inkguard.languages.dictionary import english_words
 from inkguard.languages.english import COMMON
-from inkguard.match.term_index import Index
-from inkguard.match.term_pattern import Form, single_letters
-from inkguard.match.word_stream import Line
+from inkguard.match.disguises.base import Attempt, Disguise, DisguisedText, Hit
+from inkguard.match.term_pattern import single_letters
 
-__all__ = ["split_words"]
+__all__ = ["Split"]
 
 _WORD = re.compile(r"[^\W_]+")
 _WIDEST_GAP = 3
@@ -21,28 +20,48 @@ _MOST_LETTERS = 20
 _SHORTEST_WORD = 3
 
 
-def split_words(line: Line, index: Index) -> Iterator[tuple[int, int, Form]]:
-    """Terms of one word that two neighbouring words of a line make together, as offsets in it.
+class Split(Disguise):
+    """A gap in a word whose parts are no words.
 
-    Not where both are words, which only happen to stand side by side.
+    Example: idi ot
+    Leaves alone: two words that are both words, which only happen to stand side by side ("nit wit"); a gap of
+    more than three characters; a break between lines, which `inkguard.extract` joins.
+    Known misses: words cut in three; words whose halves are both English words.
+    Place: first, so that a gap is called so where a dash also reads as punctuation inside of a word.
     """
-    for number, (first, second) in enumerate(pairwise(_WORD.finditer(line.text))):
-        start, end, tail = first.start(), second.end(), second[0]
-        if end - start > _MOST_LETTERS or not index.begins(" " + first[0]):
-            continue
-        if first[0][-1] == tail[0]:
-            tail = tail[1:]
-        if index.reach(f" {first[0]}{tail}") <= len(first[0]) + (1 if tail else 0):
-            continue
-        head, gap, tail = line.neighbours(number)
-        if len(head) + len(tail) < _FEWEST_LETTERS or (_is_word(head) and _is_word(tail)):
-            continue
-        if gap > _WIDEST_GAP:
-            continue
-        key, runs = single_letters(head + tail)
-        for length, form in index.whole(key):
-            if form.covers(runs[:length]):
-                yield start, end, form
+
+    label = "split"
+    guesses = True
+
+    def attempts(self, text: DisguisedText) -> Iterator[Attempt]:
+        """`"idi ot"` and `"idi - ot"` read "idiot"."""
+        stream, terms = text.stream, self._terms
+        for number, (first, second) in enumerate(pairwise(_WORD.finditer(stream.text))):
+            start, end, tail = first.start(), second.end(), second[0]
+            if end - start > _MOST_LETTERS or not terms.has_prefix(" " + first[0]):
+                continue
+            if first[0][-1] == tail[0]:
+                tail = tail[1:]
+            if terms.longest_prefix(f" {first[0]}{tail}") <= len(first[0]) + (1 if tail else 0):
+                continue
+            head, gap, tail = stream.word_pair(number)
+            if len(head) + len(tail) < _FEWEST_LETTERS or (_is_word(head) and _is_word(tail)):
+                continue
+            if gap > _WIDEST_GAP:
+                continue
+            pair = text.plain.slice(*stream.span(start, end))
+            read = pair.drop([(len(head), len(head) + gap)])
+            yield Attempt(self.label, read, self._hits(read.text), _is_one_line)
+
+    def _hits(self, word: str) -> Iterator[Hit]:
+        key, repeats = single_letters(word)
+        for length, pattern in self._terms.complete_words(key):
+            if pattern.has_required_repeats(repeats[:length]):
+                yield 0, len(word), pattern.of
+
+
+def _is_one_line(written: str) -> bool:
+    return len(written.splitlines()) == 1
 
 
 def _is_word(text: str) -> bool:
