@@ -17,8 +17,7 @@ from inkguard.check.findings import find_with_context
 from inkguard.check.scoring import over_thresholds, scoring_inputs
 from inkguard.check.trace import CheckTrace, DropReason
 from inkguard.errors import ClassifierError
-from inkguard.extract import extract, readings
-from inkguard.extract.encoder_view import view
+from inkguard.extract import as_encoder_reads, extract, reassemblies
 from inkguard.match.fold import fold
 from inkguard.match.matcher import Matcher
 from inkguard.policy.apply import ruled
@@ -234,7 +233,7 @@ def test_everything_is_derived_once() -> None:
     """One check of a harmless prompt calls each step once, and folds and searches no text twice."""
     checker = Checker(POLICY, Even(0.0))
     prompt = 'a sign "HELLO" and "WORLD"'
-    steps = (view, extract, readings, find_with_context, ruled)
+    steps = (as_encoder_reads, extract, reassemblies, find_with_context, ruled)
     once = arguments_of(lambda: checker.check(prompt), steps)
     assert {name: len(calls) for name, calls in once.items()} == dict.fromkeys(
         (f.__qualname__ for f in steps), 1
@@ -248,7 +247,7 @@ def test_everything_is_derived_once() -> None:
 def test_a_donor_prompt_is_derived_once_as_well() -> None:
     """With a substitution there are two prompts, the given one and the donor prompt; nothing more."""
     checker = Checker(POLICY, Even(0.0))
-    steps = (view, extract, readings, find_with_context, over_thresholds)
+    steps = (as_encoder_reads, extract, reassemblies, find_with_context, over_thresholds)
     made = arguments_of(lambda: checker.check('"IDI" and "OT"'), (*steps, donor_prompt))
     assert {name: len(calls) for name, calls in made.items()} == {
         **dict.fromkeys((f.__qualname__ for f in steps), 2),

@@ -76,7 +76,7 @@ def _in_pieces(
         places = sorted({(f.start, f.end) for f in own})
         free = [p for p in places if not any(p[0] < e and s < p[1] for s, e in new)]
         for row in _rows(free, max(policy.replacements.words)):
-            old = [texts.encoder_view.drawn(*place) for place in row]
+            old = [texts.encoder_view.text_of(*place) for place in row]
             text = _SEAM.join(old)
             laid: list[str] = []
             if slots(text):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from inkguard.check.prompt_texts import PromptTexts
 from inkguard.check.scoring import OverThreshold, over_thresholds
 from inkguard.check.trace import DroppedMatch, DropReason, SearchedText, SearchResult
-from inkguard.extract import Reading
+from inkguard.extract import Reassembly
 from inkguard.match.fold import FoldedText
 from inkguard.match.regexes import Pattern
 from inkguard.match.terms import Entry, Matches, Matching
@@ -75,7 +75,7 @@ def _searched(policy: Policy, texts: PromptTexts) -> Iterator[SearchedText]:
         part = texts.folded.within(span.start, span.end)
         yield SearchedText(text=part, matches=match(part), span=span)
     for reassembly in texts.reassemblies:
-        folded = FoldedText.of(reassembly.text)
+        folded = FoldedText.of(reassembly.text.text)
         yield SearchedText(text=folded, matches=match(folded, exact=True), reassembly=reassembly)
     if _reads_outside(policy) or any(rule.everywhere for rule in policy.lists.values()):
         yield SearchedText(text=texts.folded, matches=match(texts.folded))
@@ -137,12 +137,12 @@ def _as_it_stands(policy: Policy, texts: PromptTexts, text: SearchedText) -> Ite
 
 
 def _in_reassembly(
-    policy: Policy, texts: PromptTexts, matches: Matches, reassembly: Reading
+    policy: Policy, texts: PromptTexts, matches: Matches, reassembly: Reassembly
 ) -> Iterator[_Seen]:
     """Terms that stand in pieces, or in reverse: one finding for the part in each span."""
     for hit in _hits(matches):
-        said = reassembly.text[hit.start : hit.end]
-        parts = reassembly.parts(hit.start, hit.end, texts.spans)
+        said = reassembly.text.text[hit.start : hit.end]
+        parts = reassembly.spans_in_prompt(hit.start, hit.end, texts.spans)
         why = None
         if hit.allowed is not None:
             why = DropReason.ALLOWED
@@ -157,15 +157,15 @@ def _in_reassembly(
                 yield _finding(policy, texts.prompt, place, hit, kind, source=reassembly.kind)
         elif _says_more(reassembly, hit):
             place = (
-                min(reassembly.offsets[hit.start : hit.end]),
-                max(reassembly.ends[hit.start : hit.end]),
+                min(reassembly.text.starts[hit.start : hit.end]),
+                max(reassembly.text.ends[hit.start : hit.end]),
             )
             yield _dropped(said, place, hit, why, source=reassembly.kind)
 
 
-def _says_more(reassembly: Reading, hit: _Hit) -> bool:
+def _says_more(reassembly: Reassembly, hit: _Hit) -> bool:
     """Whether what was hit does not stand in one piece in the prompt, where it is seen anyway."""
-    in_pieces = any(hit.start < seam < hit.end for seam in reassembly.joints)
+    in_pieces = any(hit.start < seam < hit.end for seam in reassembly.text.seams)
     return in_pieces or reassembly.kind == "reversed"
 
 

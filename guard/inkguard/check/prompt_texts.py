@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from inkguard.check.scoring import ScoringInput, scoring_inputs
-from inkguard.extract import Reading, extract, readings
-from inkguard.extract.encoder_view import View, view
+from inkguard.extract import Reassembly, as_encoder_reads, extract, reassemblies
 from inkguard.match.fold import FoldedText
 from inkguard.policy.model import Policy
+from inkguard.text import MappedText
 from inkguard.types import TextSpan
 
 __all__ = ["PromptTexts"]
@@ -19,9 +19,10 @@ __all__ = ["PromptTexts"]
 class PromptTexts:
     """One prompt and the texts that are derived from it.
 
-    `encoder_view` is the prompt as a text encoder means it, and `folded` the prompt as word lists read it. `spans` are what it wants drawn, and
-    `left_out` those spans that the policy's `extraction` does not count. `reassemblies` are the other
-    ways in which the spans may be read, and `scoring_inputs` what the classifier reads.
+    `encoder_view` is the prompt as a text encoder means it, and `folded` the prompt as word lists read it.
+    `spans` are what the prompt wants drawn, and `left_out` those spans that the policy's `extraction` does not
+    count. `reassemblies` are the other ways in which the spans may be read, and `scoring_inputs` what the
+    classifier reads.
 
         >>> texts = PromptTexts.of_prompt(load_policy(), 'a sign "IDI" and "OT"')
         >>> [span.text for span in texts.spans]
@@ -31,23 +32,23 @@ class PromptTexts:
     """
 
     prompt: str = field(repr=False)
-    encoder_view: View
+    encoder_view: MappedText
     folded: FoldedText
     spans: tuple[TextSpan, ...]
     left_out: tuple[TextSpan, ...] = ()
-    reassemblies: tuple[Reading, ...]
+    reassemblies: tuple[Reassembly, ...] = field(repr=False)
     scoring_inputs: tuple[ScoringInput, ...]
 
     @classmethod
     def of_prompt(cls, policy: Policy, prompt: str) -> Self:
         """The texts of a prompt. Never raises."""
-        seen = view(prompt)
-        extracted = extract(prompt, seen)
+        view = as_encoder_reads(prompt)
+        extracted = extract(prompt, view)
         spans = tuple(filter(policy.extraction.keeps, extracted))
         return cls._of_spans(
             policy,
             prompt,
-            seen,
+            view,
             spans,
             left_out=tuple(s for s in extracted if not policy.extraction.keeps(s)),
         )
@@ -56,7 +57,7 @@ class PromptTexts:
     def of_drawn_text(cls, policy: Policy, text: str) -> Self:
         """The texts of what OCR read from a picture, which is not empty: all of it is one span."""
         return cls._of_spans(
-            policy, text, view(text), (TextSpan(start=0, end=len(text), text=text),)
+            policy, text, as_encoder_reads(text), (TextSpan(start=0, end=len(text), text=text),)
         )
 
     @classmethod
@@ -64,16 +65,16 @@ class PromptTexts:
         cls,
         policy: Policy,
         prompt: str,
-        seen: View,
+        view: MappedText,
         spans: tuple[TextSpan, ...],
         left_out: tuple[TextSpan, ...] = (),
     ) -> Self:
         return cls(
             prompt=prompt,
-            encoder_view=seen,
+            encoder_view=view,
             folded=FoldedText.of(prompt),
             spans=spans,
             left_out=left_out,
-            reassemblies=readings(prompt, spans, seen),
+            reassemblies=reassemblies(prompt, spans, view),
             scoring_inputs=tuple(scoring_inputs(policy, prompt, spans)),
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from inkguard.check.prompt_texts import PromptTexts
-from inkguard.extract import Reading
+from inkguard.extract import Reassembly
 from inkguard.match.fold import FoldedText
 from inkguard.match.terms import Matches
 from inkguard.policy.apply import RuledFinding
@@ -72,7 +72,7 @@ class SearchedText:
     text: FoldedText = field(repr=False)
     matches: Matches = field(repr=False)
     span: TextSpan | None = None
-    reassembly: Reading | None = None
+    reassembly: Reassembly | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +122,9 @@ class SearchResult:
                     )
 
 
-def _readings_of(reassembly: Reading, matches: Matches) -> Iterator[TextReading]:
+def _readings_of(reassembly: Reassembly, matches: Matches) -> Iterator[TextReading]:
     """As it was put together, and with each disguise undone."""
-    readings = [("plain", reassembly.text)]
+    readings = [("plain", reassembly.text.text)]
     readings += ((r.label, r.text) for r in matches.readings if r.label != "plain")
     for label, text in readings:
         yield TextReading(start=None, end=None, source=reassembly.kind, label=label, text=text)

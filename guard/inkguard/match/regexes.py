@@ -10,11 +10,10 @@ import re2  # type: ignore[import-untyped]
 
 from inkguard.fork import lazy
 from inkguard.match.fold import FoldedText, fold
+from inkguard.match.tuning import TUNING
 from inkguard.types import Action, Severity
 
 __all__ = ["Pattern", "compiled"]
-
-_MEMORY = 1 << 20  # bytes of one pattern's program
 
 
 def compiled(expression: str) -> Any:
@@ -22,7 +21,7 @@ def compiled(expression: str) -> Any:
     options = re2.Options()
     options.log_errors = False  # RE2 would write the expression to standard error
     options.case_sensitive = False
-    options.max_mem = _MEMORY
+    options.max_mem = TUNING.regex_memory
     try:
         return re2.compile(expression, options)
     except re2.error as error:

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import ahocorasick
 
-from inkguard.languages.dictionary import english_words
-from inkguard.languages.english import COMMON
+from inkguard.languages import LANGUAGES, Language, vocabulary
 from inkguard.match.term_pattern import (
     TermPattern,
     allowed_patterns,
@@ -17,17 +16,11 @@ from inkguard.match.term_pattern import (
     words_of,
 )
 from inkguard.match.terms import Entry
+from inkguard.match.tuning import TUNING
 from inkguard.match.word_stream import WordStream
 from inkguard.types import Severity
 
 __all__ = ["TermIndex"]
-
-_SHORTEST_BESIDE_WORDS = 5
-_SHORTEST_ENGLISH = 4
-_LONGEST_COMPOUND = 32
-_SHORTEST_IN_COMPOUND = 3
-_MOST_DIGITS = 4
-_MOST_REMEMBERED = 10_000
 
 Hit = tuple[int, int, TermPattern]
 """Half-open offsets in a line, and what stands there."""
@@ -41,14 +34,20 @@ class TermIndex:
     """
 
     def __init__(
-        self, entries: Iterable[Entry], allow: Iterable[str], compound_parts: Iterable[str]
+        self,
+        entries: Iterable[Entry],
+        allow: Iterable[str] = (),
+        compound_parts: Iterable[str] = (),
+        languages: tuple[Language, ...] = LANGUAGES,
     ) -> None:
+        self.vocabulary = vocabulary(languages)
+        """What words there are beside the terms."""
         self.words: dict[str, list[Entry]] = {}
         """The entries by their folded words, written as one."""
         self._patterns: dict[str, list[TermPattern]] = {}
         for entry in entries:
             self.words.setdefault("".join(words_of(entry.term)), []).append(entry)
-            self._add(patterns_of(entry))
+            self._add(patterns_of(entry, languages))
         for term in allow:
             self._add(allowed_patterns(term))
         for same in self._patterns.values():
@@ -63,7 +62,11 @@ class TermIndex:
     def _add(self, patterns: Iterable[TermPattern]) -> None:
         for pattern in patterns:
             self._patterns.setdefault(pattern.key, []).append(pattern)
-            if pattern.entry and pattern.one_word and len(pattern.key) > _SHORTEST_IN_COMPOUND:
+            if (
+                pattern.entry
+                and pattern.one_word
+                and len(pattern.key) > TUNING.shortest_in_compound
+            ):
                 self._patterns.setdefault(
                     pattern.key.lstrip(), []
                 )  # also as the tail of a compound
@@ -99,7 +102,7 @@ class TermIndex:
                     if stream.has_required_repeats(start, end, pattern):
                         stemmed.add((before, key))
                         yield before, after, pattern
-            if start > before and after - before <= _LONGEST_COMPOUND:
+            if start > before and after - before <= TUNING.longest_compound:
                 for pattern in self._patterns.get(" " + key, ()):
                     fits = pattern.entry is not None and stream.has_required_repeats(
                         start, end, pattern
@@ -116,15 +119,15 @@ class TermIndex:
         exact: bool,
     ) -> Iterator[Hit]:
         start, end, after = places
-        rest = stream.text[end:after] if after - end <= _LONGEST_COMPOUND else " "
+        rest = stream.text[end:after] if after - end <= TUNING.longest_compound else " "
         for pattern in patterns:
             if not stream.has_required_repeats(start, end, pattern):
                 continue
             compound = (
                 pattern.entry is not None
                 and pattern.one_word
-                and len(pattern.key) > _SHORTEST_IN_COMPOUND
-                and after - start <= _LONGEST_COMPOUND
+                and len(pattern.key) > TUNING.shortest_in_compound
+                and after - start <= TUNING.longest_compound
             )
             around = (start, *places)
             # An allowed term has its letters as often as they should be, in its plural too.
@@ -157,19 +160,22 @@ class TermIndex:
         # A term that is long enough also shows beside any English word, in what is none.
         return (
             not exact
-            and sum(pattern.min_repeats) >= _SHORTEST_BESIDE_WORDS
+            and sum(pattern.min_repeats) >= TUNING.shortest_beside_words
             and pattern.entry is not None
             and pattern.entry.severity.rank >= Severity.MODERATE.rank
-            and (rest in pattern.suffixes or _is_english(stream.original_spelling(end, after)))
-            and (not head or _is_english(stream.original_spelling(before, start)))
-            and stream.original_spelling(before, after) not in english_words()
+            and (
+                rest in pattern.suffixes
+                or self._is_plain_word(stream.original_spelling(end, after))
+            )
+            and (not head or self._is_plain_word(stream.original_spelling(before, start)))
+            and stream.original_spelling(before, after) not in self.vocabulary.dictionary
         )
 
     def _is_compound_part(self, text: str) -> bool:
         """Whether text beside a term says that it is one more word, not a part of the term's."""
         known = self._compound_parts.get(text)
         if known is None:
-            if len(self._compound_parts) >= _MOST_REMEMBERED:
+            if len(self._compound_parts) >= TUNING.most_remembered:
                 self._compound_parts.clear()
             known = self._compound_parts[text] = self._is_made_of_parts(text)
         return known
@@ -178,12 +184,12 @@ class TermIndex:
         if not text:
             return True
         if text.isdigit():
-            return len(text) <= _MOST_DIGITS
+            return len(text) <= TUNING.most_digits_beside
         if self._is_word(text):
             return True
         return any(
             self._is_word(text[:cut]) and self._is_compound_part(text[cut:])
-            for cut in range(_SHORTEST_IN_COMPOUND, len(text) - 1)
+            for cut in range(TUNING.shortest_in_compound, len(text) - 1)
         )
 
     def _is_word(self, text: str) -> bool:
@@ -200,6 +206,12 @@ class TermIndex:
             for pattern in self._patterns.get(" " + word[:length], ()):
                 if pattern.entry is not None and word[length:] in pattern.suffixes:
                     yield length, pattern
+
+    def _is_plain_word(self, text: str) -> bool:
+        """Short ones only where they are common: dictionaries hold every pair of letters."""
+        words = self.vocabulary
+        long = len(text) >= TUNING.shortest_dictionary_word
+        return text in words.common or (long and text in words.dictionary)
 
     def has_prefix(self, text: str) -> bool:
         """Whether a pattern's key begins so."""
@@ -218,7 +230,3 @@ class TermIndex:
         if self._patterns:
             for key in self._automaton.keys(wanted, "?", ahocorasick.MATCH_EXACT_LENGTH):
                 yield from self._patterns[key]
-
-
-def _is_english(word: str) -> bool:
-    return word in COMMON or (len(word) >= _SHORTEST_ENGLISH and word in english_words())

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
+from inkguard.languages import LANGUAGES, Language, language_of
 from inkguard.match.fold import fold
 from inkguard.match.terms import AllowedTerm, Entry, Matching
 
@@ -19,8 +20,6 @@ __all__ = ["TermPattern", "allowed_patterns", "patterns_of", "single_letters", "
 _TOKEN = re.compile(r"[^\W_]+")
 _DOUBLED = re.compile(r"([^\W\d_])\1")
 _PIECE = re.compile(r"([^\W\d_])\1*|.")  # a run of one letter; digits never collapse
-_VOWELS = frozenset("aeiou")
-_SIBILANTS = ("s", "x", "z", "ch", "sh")
 _NOTHING = frozenset(("",))
 
 
@@ -58,8 +57,11 @@ def words_of(term: str) -> tuple[str, ...]:
     return tuple(_TOKEN.findall(fold(term).text))
 
 
-def patterns_of(entry: Entry) -> Iterator[TermPattern]:
-    """The patterns under which a term is found. Raises ValueError for a term without letter or digit."""
+def patterns_of(entry: Entry, languages: tuple[Language, ...] = LANGUAGES) -> Iterator[TermPattern]:
+    """The patterns under which a term is found, with the endings of its language.
+
+    Raises ValueError for a term without letter or digit.
+    """
     words = words_of(entry.term)
     if not words:
         raise ValueError("a term needs a letter or digit")
@@ -72,8 +74,9 @@ def patterns_of(entry: Entry) -> Iterator[TermPattern]:
         if entry.matching is Matching.EXACT:
             yield _pattern(text, entry, _NOTHING)
             continue
-        for stem, suffixes in _inflections(words[-1]):
-            yield _pattern(text[: len(text) - len(words[-1])] + stem, entry, suffixes)
+        for stem, suffixes in language_of(entry.locale, languages).inflections(words[-1]):
+            start = text[: len(text) - len(words[-1])]
+            yield _pattern(start + stem, entry, _in_single_letters(suffixes))
 
 
 def allowed_patterns(term: str) -> Iterator[TermPattern]:
@@ -97,33 +100,6 @@ def single_letters(text: str) -> tuple[str, tuple[int, ...]]:
     return "".join(p[0] for p in pieces), tuple(map(len, pieces))
 
 
-def _inflections(word: str) -> list[tuple[str, frozenset[str]]]:
-    """English inflections: stems, each with the endings that it takes.
-
-    Generous, as a form nobody writes costs nothing. Doubled consonants need no rule: letters are single.
-    """
-    long, size = word.endswith((*_SIBILANTS, "o")), min(len(word), 5)
-    if len(word) > 2 and word.endswith("y") and word[-2] not in _VOWELS:
-        return [(word, _english_suffixes(long, 0)), (word[:-1], _AFTER_Y)]
-    if word.endswith("e"):
-        return [
-            (word, _english_suffixes(long, 0)),
-            (word[:-1], _english_suffixes(long, size) - _english_suffixes(long, 0)),
-        ]
-    return [(word, _english_suffixes(long, size))]
-
-
 @cache
-def _english_suffixes(long: bool, size: int) -> frozenset[str]:
-    """Endings of a word by whether its plural has an e, and by its letters, up to 5; 0: plurals alone."""
-    rests = {"", "s", "es"} if long else {"", "s"}
-    if size:
-        rests |= {"ed", "ing", "in", "ings", "er", "ers", "y"}
-    if size > 3:
-        rests |= {"ier", "iest", "ish"}
-    if size > 4:
-        rests |= {"est", "ic", "ical", "ically", "ity", "ness", "ly", "like", "ery", "dom"}
-    return frozenset(single_letters(rest)[0] for rest in rests)
-
-
-_AFTER_Y = frozenset(("ies", "ied", "ier", "iest", "ily", "ines"))  # "iness", in single letters
+def _in_single_letters(suffixes: frozenset[str]) -> frozenset[str]:
+    return frozenset(single_letters(suffix)[0] for suffix in suffixes)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from inkguard.fork import lazy
-from inkguard.languages.dictionary import english_words
 from inkguard.match.fold import FoldedText
 from inkguard.match.term_index import TermIndex
 from inkguard.match.terms import AllowedTerm, Entry
+from inkguard.match.tuning import TUNING
 from inkguard.match.word_stream import WordStream
 from inkguard.text import MappedText
 
@@ -21,8 +21,6 @@ __all__ = ["Attempt", "Disguise", "DisguisedText", "Hit", "WordDisguise"]
 Hit = tuple[int, int, Entry | AllowedTerm]
 """Half-open offsets in an attempt's text, and what stands there."""
 
-_MOST_UNKNOWN = 500  # words of one text that are no English ones; noise must not cost seconds
-_SHORTEST, _LONGEST = 3, 20
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -58,13 +56,13 @@ class DisguisedText:
     @lazy
     def unknown_words(self) -> list[tuple[str, MappedText]]:
         """Each word of Latin letters that no dictionary has, where it stands: the first 500 different ones."""
-        known, new = english_words(), set[str]()
+        known, new = self._terms.vocabulary.dictionary, set[str]()
         found = []
         for match in _WORD.finditer(self.plain.text):
             word = match[0]
             if word in known:
                 continue
-            if len(new) < _MOST_UNKNOWN:
+            if len(new) < TUNING.most_unknown_words:
                 new.add(word)
             elif word not in new:
                 continue
@@ -135,7 +133,7 @@ class WordDisguise(Disguise):
         """One for each unknown word of 3 to 20 letters."""
         known: dict[str, list[Entry]] = {}
         for word, place in text.unknown_words:
-            if not _SHORTEST <= len(word) <= _LONGEST:
+            if not TUNING.shortest_unknown <= len(word) <= TUNING.longest_unknown:
                 continue
             if word not in known:
                 known[word] = list(self.entries(word))

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 
 from inkguard.match.disguises.base import WordDisguise
 from inkguard.match.terms import Entry
+from inkguard.match.tuning import TUNING
 
 __all__ = ["LForI"]
-
-_SHORTEST = 4
-_SUFFIXES = ("s", "z", "es", "ed", "d", "er", "ers", "a", "as", "az", "in", "ing", "y")
 
 
 class LForI(WordDisguise):
@@ -26,11 +24,12 @@ class LForI(WordDisguise):
 
     def entries(self, word: str) -> Iterator[Entry]:
         """The terms that the word is with one l, or all, made i, also before an ending."""
-        if len(word) < _SHORTEST or "l" not in word:
+        if len(word) < TUNING.shortest_l_for_i or "l" not in word:
             return
+        suffixes = self._terms.vocabulary.misspelled_suffixes
         places = [n for n, letter in enumerate(word) if letter == "l"]
         looks = [word.replace("l", "i"), *(word[:n] + "i" + word[n + 1 :] for n in places)]
-        stems = [look.removesuffix(suffix) for look in looks for suffix in _SUFFIXES]
+        stems = [look.removesuffix(suffix) for look in looks for suffix in suffixes]
         for look in dict.fromkeys((*looks, *stems)):
-            if len(look) >= _SHORTEST and look.isalpha():
+            if len(look) >= TUNING.shortest_l_for_i and look.isalpha():
                 yield from self._terms.words.get(look, ())

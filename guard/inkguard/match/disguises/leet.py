@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from inkguard.match.disguises.base import Attempt, Disguise, DisguisedText
+from inkguard.match.tuning import TUNING
 
 __all__ = ["LEET", "Leet"]
 
@@ -20,7 +21,6 @@ _HAS_LEET = re.compile("[" + re.escape(_PLAIN_LEET) + "]")
 _TABLES = tuple(str.maketrans({c: LEET[c][n] for c in _PLAIN_LEET}) for n in (0, -1))
 # Punctuation that ends a word is punctuation; before a letter or digit it may stand for a letter.
 _CLOSING = re.compile(r"[!|+](?![^\W_]|[@$€£!|+])|(?<![^\W_])!+(?!\S)")
-_SHORT = 3
 
 
 class Leet(Disguise):
@@ -52,4 +52,4 @@ class Leet(Disguise):
 
 def _is_no_code(written: str) -> bool:
     """Whether a word is no road or number plate: those are short, with more digits than disguises need."""
-    return len(written) > _SHORT or sum(map(str.isdigit, written)) <= 1
+    return len(written) > TUNING.longest_code or sum(map(str.isdigit, written)) <= 1

@@ -15,6 +15,7 @@ from inkguard.match.disguises.base import Attempt, Disguise, DisguisedText, Hit
 from inkguard.match.disguises.leet import LEET
 from inkguard.match.term_index import TermIndex
 from inkguard.match.term_pattern import TermPattern
+from inkguard.match.tuning import TUNING
 
 __all__ = ["LeetLattice"]
 
@@ -31,15 +32,12 @@ _SHAPES = {
     "u": (("uu", "w"),),
 }
 _SKIPPED = frozenset("._-~*·•^=‐‑‒–—")
-_MOST_SKIPPED = 3
 _OPENING, _CLOSING = "\"'([{<“‘«", ".,!?;:'\")]}>”’»"
 # Words that are not letters alone, but for quotes and such around them; a bracket may be a letter.
 _WORD = re.compile(
     rf"(?<!\S)(?![{re.escape(_OPENING)}]*[^\W\d_]+[{re.escape(_CLOSING)}]*(?!\S))\S*[^\W_]\S*"
     r"|(?<!\S)[(\[{<][^\W\d_]+(?!\S)"
 )
-_MOST_STATES = 3000  # of one text: a drawn text needs less, and noise must not cost seconds
-_FARTHEST = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ class LeetLattice(Disguise):
         Looks at a bounded number of states; the rest of a very long text is left to the other disguises.
         """
         plain = text.plain.text
-        budget = _MOST_STATES
+        budget = TUNING.most_leet_states
         for match in _WORD.finditer(plain):
             start, end = match.span()
             while end > start and plain[end - 1] in _CLOSING:
@@ -84,7 +82,7 @@ class LeetLattice(Disguise):
             opened = {start, end - len(word)}  # "(unt" as well as "(idiot"
             for first in range(start, end):
                 if budget > 0 and (first in opened or not _continues_word(plain[first - 1])):
-                    after = min(end, first + _FARTHEST)
+                    after = min(end, first + TUNING.farthest_leet)
                     hits, states = _leet_hits(plain, first, after, self._terms)
                     budget -= states
                     yield Attempt(self.label, text.plain.slice(first, after), hits)
@@ -122,7 +120,7 @@ def _steps(text: str, state: _State, end: int) -> Iterator[_State]:
             yield _read(state, at, char, letters=1)
         for letter in LEET.get(char, ""):
             yield _read(state, at, letter, digits=int(char.isdigit()))
-        if char in _SKIPPED and state.repeats and state.skipped < _MOST_SKIPPED:
+        if char in _SKIPPED and state.repeats and state.skipped < TUNING.most_skipped:
             yield _State(
                 at, state.key, state.repeats, state.letters, state.digits, state.skipped + 1
             )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from inkguard.languages.dictionary import english_words
 from inkguard.match.disguises.base import Attempt, Disguise, DisguisedText, Hit
 from inkguard.match.term_pattern import TermPattern, single_letters
+from inkguard.match.tuning import TUNING
 from inkguard.types import Severity
 
 __all__ = ["Masked"]
@@ -19,11 +19,7 @@ _STRIKES = re.compile(f"[{re.escape(_ALWAYS_MASK)}]")
 _SIGN = re.compile(f"[{_ANY}]")
 _LONG_DASH = re.compile("[—–…]")
 _WORD = re.compile(rf"(?:[^\W\d_]|[{_ANY}])+")
-_SUFFIXES = ("", "s", "es", "ed", "er", "ers", "in", "ing", "y")
 _PAIR = re.compile(r"[^\W\d_]{2}|[*]{2}")
-_LONGEST = 20
-_FEWEST_LETTERS = 2
-_SHORTEST_QUESTION = 4
 
 
 class Masked(Disguise):
@@ -64,12 +60,12 @@ class Masked(Disguise):
                 known[kept] = self._candidates(kept, strong)
             place = text.plain.slice(start, start + len(kept))
             read = place.with_letters(_SIGN.sub("?", kept))
-            yield Attempt(self.label, read, list(_hits(kept, known[kept])))
+            yield Attempt(self.label, read, list(self._hits(kept, known[kept])))
 
     def _candidates(self, word: str, strong: bool) -> list[TermPattern]:
         found: dict[str, tuple[tuple[int, int], TermPattern]] = {}  # the strictest of each category
         for wanted in dict.fromkeys(_wildcards(word)):
-            for suffix in _SUFFIXES:
+            for suffix in ("", *self._terms.vocabulary.masked_suffixes):
                 if wanted.endswith(suffix) and len(wanted) - len(suffix) > 2:
                     body = wanted[: len(wanted) - len(suffix)]
                     for key in _keys(body):
@@ -83,21 +79,26 @@ class Masked(Disguise):
                                     found[entry.category] = strict, pattern
         return [pattern for _, pattern in found.values()]
 
-
-def _hits(word: str, patterns: list[TermPattern]) -> Iterator[Hit]:
-    # "Win or lose?" asks; but a short word, or what may be worse than mild, is taken for masked.
-    asked = word[-1] == "?" and len(word) > _SHORTEST_QUESTION and word[:-1] in english_words()
-    for pattern in patterns:
-        if not asked or (pattern.entry and pattern.entry.severity.rank >= Severity.MODERATE.rank):
-            yield 0, len(word), pattern.of
+    def _hits(self, word: str, patterns: list[TermPattern]) -> Iterator[Hit]:
+        # "Win or lose?" asks; but a short word, or what may be worse than mild, is taken for masked.
+        long = len(word) > TUNING.shortest_question
+        asked = long and word[-1] == "?" and word[:-1] in self._terms.vocabulary.dictionary
+        for pattern in patterns:
+            moderate = pattern.entry and pattern.entry.severity.rank >= Severity.MODERATE.rank
+            if not asked or moderate:
+                yield 0, len(word), pattern.of
 
 
 def _may_be_masked(word: str, strong: bool) -> bool:
     letters = sum(map(str.isalpha, word))
-    if len(word) > _LONGEST or letters == len(word) or letters < (1 if strong else 3):
+    if (
+        len(word) > TUNING.longest_masked
+        or letters == len(word)
+        or letters < (1 if strong else TUNING.fewest_kept_letters)
+    ):
         return False
     # "M*A*S*H": stars between letters, not in place of them
-    return letters <= _FEWEST_LETTERS or _PAIR.search(word) is not None
+    return letters <= TUNING.fewest_masked_letters or _PAIR.search(word) is not None
 
 
 def _wildcards(word: str) -> Iterator[str]:
@@ -119,12 +120,12 @@ def _enough_letters_left(body: str, pattern: TermPattern, strong: bool) -> bool:
     if pattern.entry is None or not pattern.one_word or sum(pattern.min_repeats) != len(body):
         return False
     known = len(body) - body.count("?")
-    if known >= 3 or (strong and known >= _FEWEST_LETTERS):
+    if known >= TUNING.fewest_kept_letters or (strong and known >= TUNING.fewest_masked_letters):
         return known * 2 >= len(body)
     # One letter alone says enough only of words that people usually mask so.
     return (
         strong
-        and len(body) >= 4
+        and len(body) >= TUNING.shortest_one_letter_left
         and body[0] != "?"
         and pattern.entry.severity.rank >= Severity.MODERATE.rank
     )

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from inkguard.match.disguises.base import WordDisguise
 from inkguard.match.terms import Entry
+from inkguard.match.tuning import TUNING
 from inkguard.text import MappedText
 from inkguard.types import Severity
 
 __all__ = ["Reversed"]
-
-_SHORTEST = 4
 
 
 class Reversed(WordDisguise):
@@ -27,7 +26,7 @@ class Reversed(WordDisguise):
 
     def entries(self, word: str) -> Iterator[Entry]:
         """The terms that are not mild, of the word read from its end."""
-        if len(word) >= _SHORTEST and word != (turned := word[::-1]):
+        if len(word) >= TUNING.shortest_reversed and word != (turned := word[::-1]):
             for entry in self._terms.words.get(turned, ()):
                 if entry.severity.rank >= Severity.MODERATE.rank:
                     yield entry

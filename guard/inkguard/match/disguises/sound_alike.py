@@ -10,16 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from inkguard.languages.dictionary import english_words
 from inkguard.match.disguises.base import WordDisguise
 from inkguard.match.term_index import TermIndex
 from inkguard.match.terms import Entry
+from inkguard.match.tuning import TUNING
 
 __all__ = ["SoundAlike", "coarse_phonetic_key", "phonetic_key"]
-
-_SHORTEST, _SHORTEST_SURE = 3, 5
-_SHORTEST_SKETCHED = 6
-_SUFFIXES = ("s", "z", "es", "ed", "d", "er", "ers", "a", "as", "az", "in", "ing", "y")
 
 
 class SoundAlike(WordDisguise):
@@ -43,11 +39,13 @@ class SoundAlike(WordDisguise):
                 continue
             loose = any(entry.misspelled for entry in entries)
             key = phonetic_key(word)
-            if len(key) >= (_SHORTEST if loose else _SHORTEST_SURE):
+            if len(key) >= (TUNING.shortest_sound if loose else TUNING.shortest_sure_sound):
                 self._by_key.setdefault(key, []).append(word)
             if loose:
                 self._misspelled.add(word)
-                if len(word) >= _SHORTEST_SKETCHED and (coarse := coarse_phonetic_key(key)):
+                if len(word) >= TUNING.shortest_coarse_sound and (
+                    coarse := coarse_phonetic_key(key)
+                ):
                     self._by_coarse_key.setdefault(coarse, []).append(word)
 
     def entries(self, word: str) -> Iterator[Entry]:
@@ -58,15 +56,15 @@ class SoundAlike(WordDisguise):
     def _alike(self, word: str) -> Iterator[str]:
         key = phonetic_key(word)
         yield from self._by_key.get(key, ())
-        if len(word) >= _SHORTEST_SKETCHED:
+        if len(word) >= TUNING.shortest_coarse_sound:
             yield from self._by_coarse_key.get(coarse_phonetic_key(key), ())
-        for suffix in _SUFFIXES:
+        for suffix in self._terms.vocabulary.misspelled_suffixes:
             stem = word.removesuffix(suffix)
-            if stem == word or len(stem) < _SHORTEST:
+            if stem == word or len(stem) < TUNING.shortest_sound:
                 continue
             if stem in self._misspelled:
                 yield stem
-            elif stem not in english_words():
+            elif stem not in self._terms.vocabulary.dictionary:
                 yield from self._by_key.get(phonetic_key(stem), ())
 
 
@@ -120,7 +118,6 @@ def _replaced(word: str, pairs: tuple[tuple[str, str], ...]) -> str:
 
 _ANY_VOWEL = re.compile(r"[aeiouAOU]+[hw]?|(?<=[a-z])[hw]$")
 _DROPPED_R = re.compile(r"(?<=V)r(?![aeiouV])")
-_FEWEST_CONSONANTS = 4
 
 
 def coarse_phonetic_key(key: str) -> str:
@@ -129,4 +126,4 @@ def coarse_phonetic_key(key: str) -> str:
     "" where too few consonants are left to say much.
     """
     coarse = _DROPPED_R.sub("", _ANY_VOWEL.sub("V", key))
-    return coarse if len(coarse) - coarse.count("V") >= _FEWEST_CONSONANTS else ""
+    return coarse if len(coarse) - coarse.count("V") >= TUNING.fewest_consonants else ""

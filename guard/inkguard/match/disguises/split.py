@@ -6,18 +6,13 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from inkguard.languages.dictionary import english_words
-from inkguard.languages.english import COMMON
 from inkguard.match.disguises.base import Attempt, Disguise, DisguisedText, Hit
 from inkguard.match.term_pattern import single_letters
+from inkguard.match.tuning import TUNING
 
 __all__ = ["Split"]
 
 _WORD = re.compile(r"[^\W_]+")
-_WIDEST_GAP = 3
-_FEWEST_LETTERS = 4
-_MOST_LETTERS = 20
-_SHORTEST_WORD = 3
 
 
 class Split(Disguise):
@@ -38,16 +33,18 @@ class Split(Disguise):
         stream, terms = text.stream, self._terms
         for number, (first, second) in enumerate(pairwise(_WORD.finditer(stream.text))):
             start, end, tail = first.start(), second.end(), second[0]
-            if end - start > _MOST_LETTERS or not terms.has_prefix(" " + first[0]):
+            if end - start > TUNING.most_split_letters or not terms.has_prefix(" " + first[0]):
                 continue
             if first[0][-1] == tail[0]:
                 tail = tail[1:]
             if terms.longest_prefix(f" {first[0]}{tail}") <= len(first[0]) + (1 if tail else 0):
                 continue
             head, gap, tail = stream.word_pair(number)
-            if len(head) + len(tail) < _FEWEST_LETTERS or (_is_word(head) and _is_word(tail)):
+            if len(head) + len(tail) < TUNING.fewest_split_letters or (
+                self._is_word(head) and self._is_word(tail)
+            ):
                 continue
-            if gap > _WIDEST_GAP:
+            if gap > TUNING.widest_gap:
                 continue
             pair = text.plain.slice(*stream.span(start, end))
             read = pair.drop([(len(head), len(head) + gap)])
@@ -59,11 +56,12 @@ class Split(Disguise):
             if pattern.has_required_repeats(repeats[:length]):
                 yield 0, len(word), pattern.of
 
+    def _is_word(self, text: str) -> bool:
+        """Short ones only where they are common: dictionaries hold every pair of letters."""
+        words = self._terms.vocabulary
+        long = len(text) >= TUNING.shortest_split_word
+        return text in words.common or (long and text in words.dictionary)
+
 
 def _is_one_line(written: str) -> bool:
     return len(written.splitlines()) == 1
-
-
-def _is_word(text: str) -> bool:
-    """Short ones only where they are common: lists of English words hold every pair of letters."""
-    return text in COMMON or (len(text) >= _SHORTEST_WORD and text in english_words())

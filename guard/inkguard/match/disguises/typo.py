@@ -12,11 +12,9 @@ from symspellpy import SymSpell, Verbosity
 from inkguard.match.disguises.base import WordDisguise
 from inkguard.match.term_index import TermIndex
 from inkguard.match.terms import Entry
+from inkguard.match.tuning import TUNING
 
 __all__ = ["Typo"]
-
-_SHORTEST_SWAPPED, _SHORTEST_MISSPELLED, _SHORTEST_CHANGED = 4, 5, 7
-_SHORTEST_SURE = 6  # two letters of a term this long do not change places by chance
 
 
 class Typo(WordDisguise):
@@ -41,12 +39,12 @@ class Typo(WordDisguise):
             loose = any(entry.misspelled for entry in entries)
             if loose:
                 self._misspelled.add(word)
-            if len(word) >= (_SHORTEST_SWAPPED if loose else _SHORTEST_SURE):
+            if len(word) >= (TUNING.shortest_swapped if loose else TUNING.shortest_sure_swapped):
                 self._slips.create_dictionary_entry(word, 1)
 
     def entries(self, word: str) -> Iterator[Entry]:
         """The terms of one word that are one slip away."""
-        if len(word) < _SHORTEST_SWAPPED:
+        if len(word) < TUNING.shortest_swapped:
             return
         for found in self._slips.lookup(word, Verbosity.ALL, max_edit_distance=1):
             if self._is_slip(found.term, word):
@@ -60,5 +58,5 @@ class Typo(WordDisguise):
         if term not in self._misspelled:
             return False
         if len(term) == len(word):
-            return len(term) >= _SHORTEST_CHANGED and term[-1] == word[-1]
-        return min(len(term), len(word)) >= _SHORTEST_MISSPELLED
+            return len(term) >= TUNING.shortest_changed and term[-1] == word[-1]
+        return min(len(term), len(word)) >= TUNING.shortest_misspelled
