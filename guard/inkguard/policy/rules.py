@@ -12,7 +12,7 @@ from inkguard.match.fold import fold
 from inkguard.text import MappedText
 from inkguard.types import Action, Finding, Severity
 
-__all__ = ["Condition", "Found", "Kind", "PolicyException", "Rule", "Source", "covered"]
+__all__ = ["Condition", "FindingInContext", "Kind", "PolicyException", "Rule", "Source", "covered"]
 
 _TOKEN = re.compile(r"[^\W_]+")
 
@@ -35,7 +35,7 @@ class Source(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FindingInContext:
     """A finding with the action that its list or threshold asks for, and what else rules look at.
 
     `reading` is the matcher's. `cap` is the strictest action outside of spans, None where there is
@@ -61,7 +61,7 @@ class Condition:
     least: float = 0.0
     most: float = 1.0
 
-    def fits(self, found: Found) -> bool:
+    def fits(self, found: FindingInContext) -> bool:
         """Whether a finding is meant."""
         f = found.finding
         return (
@@ -113,7 +113,7 @@ class PolicyException:
     rule: str | None = None
     place: str = field(default="", compare=False)
 
-    def fits(self, found: Found, ranges: Sequence[tuple[int, int]]) -> bool:
+    def fits(self, found: FindingInContext, ranges: Sequence[tuple[int, int]]) -> bool:
         """Whether a finding is meant; `ranges` are where `text` stands in the prompt."""
         f = found.finding
         if self.rule is not None and not is_part(self.rule, f.rule):
@@ -122,8 +122,8 @@ class PolicyException:
 
 
 def is_part(name: str, rule: str) -> bool:
-    """Whether a finding's rule is `name`, or belongs to it: insult, insult.mild, insult.mild/2."""
-    return rule == name or (rule.startswith(name) and rule[len(name)] in "./")
+    """Whether a finding's rule is `name`, or belongs to it: insult, insult.mild, insult.mild#4f2a."""
+    return rule == name or (rule.startswith(name) and rule[len(name)] in ".#")
 
 
 def covered(exception: PolicyException, folded: MappedText) -> list[tuple[int, int]]:
