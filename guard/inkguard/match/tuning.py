@@ -1,7 +1,7 @@
 """Every threshold of `inkguard.match`, and what set it.
 
 The values were chosen by hand. What all of them together find and spare is measured by `python bench/detect.py`
-(docs/DETECTION.md) and held by tests/policy/test_lists.py on the names and words of policies/harmless.yaml; "not measured"
+(docs/results/detection.md) and held by tests/policy/test_lists.py on the names and words of policies/harmless.yaml; "not measured"
 says that no bench compared the value with its neighbours. The bounds keep time linear in the text, which
 tests/match/disguises/test_seen_through.py holds.
 """
