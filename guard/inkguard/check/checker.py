@@ -13,13 +13,12 @@ from inkguard.check.findings import find_with_context
 from inkguard.check.prompt_texts import PromptTexts
 from inkguard.check.trace import CheckTrace, DonorAttempt, SearchResult
 from inkguard.errors import ClassifierError, GuardError, InvalidInput
-from inkguard.limits import MAX_PROMPT
 from inkguard.policy.apply import decide
 from inkguard.policy.load import load_policy
 from inkguard.policy.model import Mode, Policy
 from inkguard.score.scorer import Scorer, load_scorer
 from inkguard.timing import Stages
-from inkguard.types import Action, Decision
+from inkguard.types import MAX_PROMPT, Action, Decision
 
 __all__ = ["SHADOW", "Checker", "Scorer", "load_checker"]
 
