@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from bisect import bisect_left
 
 from inkguard.fork import lazy
@@ -11,9 +12,8 @@ from inkguard.match.term_pattern import TermPattern
 __all__ = ["WordStream"]
 
 _TOKEN = re.compile(r"[^\W_]+")
-_BETWEEN = re.compile(r"[\W_]+")
 _SPACE = re.compile(" ")
-_DOUBLED = re.compile(r"([^\W\d_])\1")
+_DOUBLES = tuple((letter * 2, letter) for letter in string.ascii_lowercase)
 _RUN = re.compile(r"([^\W\d_])\1+")
 _PIECE = re.compile(r"([^\W\d_])\1*|.")
 
@@ -27,9 +27,9 @@ class WordStream:
 
     def __init__(self, folded: str) -> None:
         self._folded = folded
-        apart = _BETWEEN.sub(" ", f" {folded} ")
-        self._no_doubles = _DOUBLED.search(apart) is None
-        self.text = apart if self._no_doubles else _RUN.sub(r"\1", apart)
+        apart = " ".join(("", *_TOKEN.findall(folded), ""))
+        self.text = _without_doubles(apart)
+        self._no_doubles = self.text == apart
 
     @lazy
     def breaks(self) -> list[int]:
@@ -89,3 +89,13 @@ class WordStream:
         if self._no_doubles:
             return self.text[start:end]
         return "".join(map(str.__mul__, self.text[start:end], self.repeat_counts(start, end)))
+
+
+def _without_doubles(text: str) -> str:
+    """Runs of one letter made one: `" looser "` gives `" loser "`. Digits never collapse."""
+    if not text.isascii():
+        return _RUN.sub(r"\1", text)
+    for double, letter in _DOUBLES:  # much faster than the expression, since most are not there
+        while double in text:
+            text = text.replace(double, letter)
+    return text

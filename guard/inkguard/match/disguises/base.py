@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
 from inkguard.fork import lazy
@@ -21,6 +22,7 @@ Hit = tuple[int, int, Entry | AllowedTerm]
 """Half-open offsets in an attempt's text, and what stands there."""
 
 _WORD = re.compile(r"[^\W_]+")
+_CHUNK = re.compile(r"\S+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
@@ -53,9 +55,27 @@ class DisguisedText:
         return self.plain.text.replace(" ", "").isalpha()
 
     @lazy
-    def words(self) -> list[tuple[str, int, int]]:
-        """Each word of letters and digits of the folded text, and its half-open offsets there."""
-        return [(match[0], *match.span()) for match in _WORD.finditer(self.plain.text)]
+    def chunks(self) -> list[tuple[int, int]]:
+        """Where white space parts off what is not letters alone: half-open offsets of the folded text."""
+        if self.letters_only:
+            return []
+        chunks = _CHUNK.finditer(self.plain.text)
+        return [chunk.span() for chunk in chunks if not chunk[0].isalpha()]
+
+    @lazy
+    def words(self) -> list[str]:
+        """The words of letters and digits of the folded text."""
+        return _WORD.findall(self.plain.text)
+
+    @lazy
+    def has_single_letters(self) -> bool:
+        """Whether two words of one letter follow each other."""
+        return any(len(a) == len(b) == 1 for a, b in pairwise(self.words))
+
+    @lazy
+    def places(self) -> list[tuple[int, int]]:
+        """Where each of the words stands in the folded text."""
+        return [match.span() for match in _WORD.finditer(self.plain.text)]
 
     @lazy
     def unknown_words(self) -> list[tuple[str, MappedText]]:
@@ -79,7 +99,12 @@ class DisguisedText:
         return found
 
     def _words_of_letters(self) -> Iterator[tuple[str, int, int]]:
-        for word, start, end in self.words:
+        """The words that are no known ones, without their digits."""
+        dictionary = self._terms.vocabulary.dictionary
+        for number, word in enumerate(self.words):
+            if word in dictionary:
+                continue
+            start, end = self.places[number]
             if word.isalpha():
                 yield word, start, end
             else:

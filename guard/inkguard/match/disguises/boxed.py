@@ -28,7 +28,7 @@ class Boxed(Disguise):
 
     def attempts(self, text: DisguisedText) -> Iterator[Attempt]:
         """`"(i)(d)(i)(o)(t)"` reads "(idiot)"."""
-        for base in text.respelled:
+        for base in () if text.letters_only else text.respelled:
             if _BOXED.search(base.text.text):
                 unboxed = unwrap_bracketed_letters(base.text)
                 yield from text.whole(joined_label(base), unboxed, base.plausible)

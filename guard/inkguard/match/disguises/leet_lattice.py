@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from inkguard.match.disguises.base import Attempt, Disguise, DisguisedText, Hit
 from inkguard.match.disguises.leet import LEET
@@ -35,13 +35,12 @@ _SKIPPED = frozenset("._-~*·•^=‐‑‒–—")
 _OPENING, _CLOSING = "\"'([{<“‘«", ".,!?;:'\")]}>”’»"
 # Words that are not letters alone, but for quotes and such around them; a bracket may be a letter.
 _WORD = re.compile(
-    rf"(?<!\S)(?![{re.escape(_OPENING)}]*[^\W\d_]+[{re.escape(_CLOSING)}]*(?!\S))\S*[^\W_]\S*"
-    r"|(?<!\S)[(\[{<][^\W\d_]+(?!\S)"
+    rf"(?![{re.escape(_OPENING)}]*[^\W\d_]+[{re.escape(_CLOSING)}]*(?!\S))\S*[^\W_]\S*"
+    r"|[(\[{<][^\W\d_]+(?!\S)"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
+class _State(NamedTuple):
     at: int
     key: str  # with its leading space, in single letters
     repeats: tuple[int, ...]
@@ -74,8 +73,9 @@ class LeetLattice(Disguise):
         """
         plain = text.plain.text
         budget = TUNING.most_leet_states
-        for match in () if text.letters_only else _WORD.finditer(plain):
-            start, end = match.span()
+        for start, end in text.chunks:
+            if not _WORD.match(plain, start, end):
+                continue
             while end > start and plain[end - 1] in _CLOSING:
                 end -= 1
             word = plain[start:end].lstrip(_OPENING)

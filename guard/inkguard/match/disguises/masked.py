@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from inkguard.match.disguises.base import Attempt, Disguise, DisguisedText, Hit
 from inkguard.match.term_pattern import TermPattern, single_letters
@@ -18,7 +18,7 @@ _ANY = re.escape(_ALWAYS_MASK + _SOMETIMES_MASK)
 _STRIKES = re.compile(f"[{re.escape(_ALWAYS_MASK)}]")
 _SIGN = re.compile(f"[{_ANY}]")
 _LONG_DASH = re.compile("[—–…]")
-_WORD = re.compile(rf"(?:[^\W\d_]|[{_ANY}])+")
+_WORD = re.compile(rf"(?:[^\W\d_]+|[{_ANY}]+)+")
 _PAIR = re.compile(r"[^\W\d_]{2}|[*]{2}")
 
 
@@ -41,7 +41,7 @@ class Masked(Disguise):
         """
         plain = text.plain.text
         known: dict[str, list[TermPattern]] = {}
-        for match in () if text.letters_only else _WORD.finditer(plain):
+        for match in _words(plain, text.chunks):
             start, word = match.start(), match[0]
             if (
                 word.isalpha()
@@ -87,6 +87,12 @@ class Masked(Disguise):
             moderate = pattern.entry and pattern.entry.severity.rank >= Severity.MODERATE.rank
             if not asked or moderate:
                 yield 0, len(word), pattern.of
+
+
+def _words(text: str, chunks: Iterable[tuple[int, int]]) -> Iterator[re.Match[str]]:
+    for start, end in chunks:
+        if _SIGN.search(text, start, end):
+            yield from _WORD.finditer(text, start, end)
 
 
 def _may_be_masked(word: str, strong: bool) -> bool:

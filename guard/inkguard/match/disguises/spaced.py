@@ -11,7 +11,9 @@ from inkguard.text import MappedText
 __all__ = ["JOINED", "Spaced", "drop_inner_punctuation", "join_spaced_letters", "joined_label"]
 
 JOINED = "joined"
-_INNER = re.compile(r"(?<=[^\W_])[._\-*~·•‐‑‒–—]{1,3}(?=[^\W_])")
+_SIGN = r"[._\-*~·•‐‑‒–—]"
+# The look-behind comes after the first sign: so the search skips what is none.
+_INNER = re.compile(rf"{_SIGN}(?<=[^\W_].){_SIGN}{{0,2}}(?=[^\W_])")
 _SEPARATOR = r"[\s._\-*~,/|·•‐‑‒–—]"
 _LETTER = r"[^\W_]"
 _SINGLE = re.compile(rf"(?<!{_LETTER}){_LETTER}{_SEPARATOR}+{_LETTER}(?!{_LETTER})")
@@ -34,8 +36,10 @@ class Spaced(Disguise):
         """`"i d i o t"`, `"i-d-i-o-t"` and `"i . d . i . o . t"` read "idiot"."""
         for base in text.respelled:
             label, read = joined_label(base), base.text
-            yield from text.whole(label, drop_inner_punctuation(read), base.plausible)
-            if _SINGLE.search(read.text):
+            if not text.letters_only:
+                yield from text.whole(label, drop_inner_punctuation(read), base.plausible)
+            # Most texts have no two single letters side by side, which their words say fast.
+            if (read is not text.plain or text.has_single_letters) and _SINGLE.search(read.text):
                 near = drop_inner_punctuation(join_spaced_letters(read))
                 yield from text.whole(label, near, base.plausible)
                 far = join_spaced_letters(read, wide=True)

@@ -27,11 +27,14 @@ class Split(Disguise):
 
     def attempts(self, text: DisguisedText) -> Iterator[Attempt]:
         """`"idi ot"` and `"idi - ot"` read "idiot"."""
-        words = [(*word, self._is_word(word[0])) for word in text.words]
-        for (head, start, left, plain), (tail, right, end, also_plain) in pairwise(words):
-            gap = right - left
+        plain = [self._is_word(word) for word in text.words]
+        for number, (head, tail) in enumerate(pairwise(text.words)):
             few = len(head) + len(tail) < TUNING.fewest_split_letters
-            if (plain and also_plain) or gap > TUNING.widest_gap or few:
+            if few or (plain[number] and plain[number + 1]):
+                continue
+            (start, left), (right, end) = text.places[number : number + 2]
+            gap = right - left
+            if gap > TUNING.widest_gap:
                 continue
             if self._may_begin(head, tail):
                 read = text.plain.slice(start, end).drop([(len(head), len(head) + gap)])
