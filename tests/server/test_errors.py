@@ -241,8 +241,9 @@ OWN = [
         for kind in vars(module).values()
         if isinstance(kind, type)
         and issubclass(kind, GuardError)
-        and kind not in (InvalidInput, NotFound, guard_errors.Blocked)
+        and kind not in (InvalidInput, NotFound, guard_errors.Blocked, guard_errors.PolicyError)
     ],
+    guard_errors.PolicyError("a.yaml:1:1", "said", ("a.yaml:2:1", "and more")),
 ]
 UNFORESEEN = ("GuardError", "PolicyError", "ModelError", "ManifestError", "Blocked")
 """These end a server before it serves, or are an answer."""

@@ -12,7 +12,7 @@ from inkguard.match.regexes import Pattern
 from inkguard.policy.apply import Ruled, ruled
 from inkguard.policy.model import Policy
 from inkguard.policy.rule_ids import list_rule_of
-from inkguard.policy.rules import Found, Kind
+from inkguard.policy.rules import FindingInContext, SpanKind
 from inkguard.types import Action, Finding, TextSpan
 
 __all__ = ["find", "look"]
@@ -48,7 +48,7 @@ def look(
     if toxicity_scores is not None:
         found += scores_find(policy, prompt, scored_texts(policy, prompt, spans), toxicity_scores)
     found += _read_otherwise(policy, prompt, spans)
-    unique: dict[tuple[int, int, str], Found] = {}
+    unique: dict[tuple[int, int, str], FindingInContext] = {}
     for one in found:
         unique.setdefault((one.finding.start, one.finding.end, one.finding.rule), one)
     everything = ruled(policy, prompt, list(unique.values()))
@@ -63,12 +63,12 @@ def _of(
     prompt: str,
     place: tuple[int, int],
     entry: Entry | Pattern,
-    kind: Kind,
+    kind: SpanKind,
     *,
     reading: str = "plain",
     cap: Action | None = None,
     source: str = "wordlist",
-) -> Found:
+) -> FindingInContext:
     start, end = place
     finding = Finding(
         start=start,
@@ -81,32 +81,34 @@ def _of(
         score=1.0,
         action=entry.action if cap is None else min(entry.action, cap),
     )
-    locale = policy.lists[list_rule_of(entry.rule)].locale
-    return Found(finding=finding, kind=kind, locale=locale, reading=reading, cap=cap)
+    locale = policy.list_rules[list_rule_of(entry.rule)].locale
+    return FindingInContext(finding=finding, kind=kind, locale=locale, reading=reading, cap=cap)
 
 
-def _in_spans(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Found]:
+def _in_spans(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[FindingInContext]:
     for span in spans:
         for place, entry, reading in _matches(policy, span.text, span.start):
-            yield _of(policy, prompt, place, entry, Kind(span.cue), reading=reading)
+            yield _of(policy, prompt, place, entry, SpanKind(span.cue), reading=reading)
 
 
 def _matches(
     policy: Policy, text: str, offset: int = 0
 ) -> Iterator[tuple[tuple[int, int], Entry | Pattern, str]]:
     """Terms and regular expressions in a text, and in which reading of it."""
-    for match in policy.words.find(text, offset):
+    for match in policy.matcher.find(text, offset):
         yield (match.start, match.end), match.entry, match.reading
     for pattern in policy.patterns:
         for start, end in pattern.find(text):
-            if not policy.words.allows(text[start:end]):
+            if not policy.matcher.allows(text[start:end]):
                 yield (start + offset, end + offset), pattern, "pattern"
 
 
-def _read_otherwise(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Found]:
+def _read_otherwise(
+    policy: Policy, prompt: str, spans: Sequence[TextSpan]
+) -> Iterator[FindingInContext]:
     """Terms that stand in pieces, or in reverse: one finding for the part in each span."""
     for reading in readings(prompt, spans):
-        for match in policy.words.find(reading.text, exact=True):
+        for match in policy.matcher.find(reading.text, exact=True):
             if match.entry.matching is Matching.STEM and (
                 _length(reading.text[match.start : match.end]) > _length(match.entry.term) + _MORE
             ):
@@ -118,7 +120,7 @@ def _read_otherwise(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> I
                     prompt,
                     place,
                     match.entry,
-                    Kind(cue),
+                    SpanKind(cue),
                     reading=match.reading,
                     source=reading.kind,
                 )
@@ -129,16 +131,16 @@ def _length(text: str) -> int:
     return sum(char.isalnum() for char, _ in groupby(text))
 
 
-def _outside(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[Found]:
+def _outside(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> Iterator[FindingInContext]:
     """Matches that no span holds: capped, but for rules that match everywhere."""
     cap = policy.whole_prompt.strictest
-    named = any(Kind.OUTSIDE in rule.when.kinds for rule in policy.rules)
+    named = any(SpanKind.OUTSIDE in rule.when.span for rule in policy.rules)
     checks = policy.whole_prompt.check and (cap is not Action.ALLOW or named)
-    if not checks and not any(rule.everywhere for rule in policy.lists.values()):
+    if not checks and not any(rule.everywhere for rule in policy.list_rules.values()):
         return
     for place, entry, reading in _matches(policy, prompt):
         if any(s.start <= place[0] and place[1] <= s.end for s in spans):
             continue
         if entry.everywhere or checks:
             most = None if entry.everywhere else cap
-            yield _of(policy, prompt, place, entry, Kind.OUTSIDE, reading=reading, cap=most)
+            yield _of(policy, prompt, place, entry, SpanKind.OUTSIDE, reading=reading, cap=most)

@@ -172,8 +172,8 @@ def _print_scores(console: Console, policy: Policy, found: Explanation) -> None:
         line = Text(f"  {where:>9}  ")
         for label, score in scores.items():
             threshold = policy.detoxify.get(label)
-            over = threshold is not None and score >= threshold.minimum
-            limit = f"/{threshold.minimum:.2f}" if threshold is not None else ""
+            over = threshold is not None and score >= threshold.threshold
+            limit = f"/{threshold.threshold:.2f}" if threshold is not None else ""
             line.append(f"{label} {score:.2f}{limit}  ", "bold red" if over else "dim")
         console.print(line)
 

@@ -23,9 +23,8 @@ from inkguard.cli.policy.common import (
     out,
 )
 from inkguard.policy.load import load_policy
-from inkguard.policy.model import PolicyTest
-from inkguard.policy.prompt_files import read_tests
-from inkguard.policy.rules import is_part
+from inkguard.policy.prompt_files import PromptTest, read_tests
+from inkguard.policy.rules import rule_matches
 from inkguard.types import Decision
 
 __all__ = ["Result", "judge", "junit", "run_tests"]
@@ -35,7 +34,7 @@ __all__ = ["Result", "judge", "junit", "run_tests"]
 class Result:
     """A test and the decision on its prompt; `problem` is empty where it passed."""
 
-    test: PolicyTest
+    test: PromptTest
     decision: Decision
     problem: str
 
@@ -59,7 +58,10 @@ def run_tests(
     A policy in shadow mode is tested as if it were enforced. Reports name places, not prompts.
     """
     loaded = load_policy(policy)
-    tests = [*loaded.tests, *(read_tests(prompts) if prompts is not None else ())]
+    tests = [
+        *map(PromptTest.of, loaded.tests),
+        *(read_tests(prompts) if prompts is not None else ()),
+    ]
     if not tests:
         raise typer.BadParameter("the policy has no tests, and no --prompts are given")
     checker = checker_for(loaded, lists_only)
@@ -79,7 +81,7 @@ def run_tests(
         raise typer.Exit(FOUND)
 
 
-def judge(test: PolicyTest, decision: Decision) -> str:
+def judge(test: PromptTest, decision: Decision) -> str:
     """What is wrong with a decision; empty where it is as the test asks."""
     found = decision.findings
     if decision.action not in test.actions:
@@ -88,7 +90,7 @@ def judge(test: PolicyTest, decision: Decision) -> str:
         return f"expected {wanted}, got {decision.action} ({decision.reason}: {rules})"
     if test.category is not None and all(f.category != test.category for f in found):
         return f"expected a finding in {test.category}, got {joined({f.category for f in found})}"
-    if test.rule is not None and not any(is_part(test.rule, f.rule) for f in found):
+    if test.rule is not None and not any(rule_matches(test.rule, f.rule) for f in found):
         return f"expected a finding of {test.rule}, got {joined(f.rule for f in found)}"
     return ""
 
