@@ -62,7 +62,7 @@ class Loaded:
 
 
 def load_policy(path: Path | None = None) -> Policy:
-    """The policy at `path`, or the default one.
+    """The policy at `path`. None is the shipped one, and so is `default` where no file is called so.
 
     Raises `PolicyError` with all that is wrong with its files.
     """
@@ -76,7 +76,9 @@ def read_policy(path: Path | None = None, seen: dict[Path, str] | None = None) -
     one that could not be.
     """
     loader = _Loader({} if seen is None else seen)
-    return loader.load(default_policy_path() if path is None else Path(path))
+    if path is None or (str(path) == _DEFAULT and not path.exists()):
+        path = default_policy_path()
+    return loader.load(path)
 
 
 def content_digest(path: Path) -> str:

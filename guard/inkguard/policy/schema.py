@@ -351,10 +351,12 @@ def _kind_of_list(value: Any) -> str:
 
 
 def _kind(value: Any) -> str:
-    """Of an allow-list or of replacements: a mapping in place, a list, or a name."""
-    if isinstance(value, (list, tuple)):
-        return "<several>"
+    """Of replacements, and of an entry of `allow`: a mapping in place, or a name."""
     return "<place>" if isinstance(value, (dict, BaseModel)) else "<file>"
+
+
+def _kind_or_several(value: Any) -> str:
+    return "<several>" if isinstance(value, (list, tuple)) else _kind(value)
 
 
 _ListEntry = Annotated[
@@ -406,7 +408,7 @@ class PolicyFile(Section):
         Annotated[Text, Tag("<file>")]
         | Annotated[AllowGroups, Tag("<place>")]
         | Annotated[tuple[_AllowEntry, ...], Tag("<several>")],
-        Discriminator(_kind),
+        Discriminator(_kind_or_several),
         Layered.TERMS,
         Counted(),
     ] = Field(

@@ -23,6 +23,7 @@ from inkguard.cli.policy.common import (
     checker_for,
     offset,
     out,
+    save_picture,
     shown,
 )
 from inkguard.cli.policy.underline import Mark, marked
@@ -83,7 +84,7 @@ def explain(
     console = out() if svg is None else Console(highlight=False, record=True, width=120)
     _print(console, loaded, prompt, found)
     if svg is not None:
-        console.save_svg(str(svg), title="inkguard policy explain")
+        save_picture(console, svg, "inkguard policy explain")
 
 
 def explained(policy: Policy, prompt: str, lists_only: bool = False) -> Explanation:

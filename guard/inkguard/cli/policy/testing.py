@@ -10,7 +10,6 @@ from typing import Annotated
 from xml.etree import ElementTree
 
 import typer
-from rich.table import Table
 
 from inkguard.cli.policy.common import (
     FOUND,
@@ -18,9 +17,10 @@ from inkguard.cli.policy.common import (
     ListsOnly,
     PolicyArgument,
     checker_for,
-    decisions,
     joined,
     out,
+    table,
+    timed_decisions,
 )
 from inkguard.policy.load import load_policy
 from inkguard.policy.prompt_files import PromptTest, read_tests
@@ -32,11 +32,15 @@ __all__ = ["Result", "judge", "junit", "run_tests"]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A test and the decision on its prompt; `problem` is empty where it passed."""
+    """A test and the decision on its prompt; `problem` is empty where it passed.
+
+    `seconds` is the test's share of the batch that it was decided in.
+    """
 
     test: PromptTest
     decision: Decision
     problem: str
+    seconds: float = 0.0
 
 
 def run_tests(
@@ -65,8 +69,8 @@ def run_tests(
     if not tests:
         raise typer.BadParameter("the policy has no tests, and no --prompts are given")
     checker = checker_for(loaded, lists_only)
-    made = decisions(checker, [t.prompt for t in tests])
-    results = [Result(t, d, judge(t, d)) for t, d in zip(tests, made, strict=True)]
+    made = timed_decisions(checker, [t.prompt for t in tests])
+    results = [Result(t, d, judge(t, d), s) for t, (d, s) in zip(tests, made, strict=True)]
     failed = [r for r in results if r.problem]
     if junit_file is not None:
         try:
@@ -99,12 +103,20 @@ def junit(name: str, results: Sequence[Result]) -> bytes:
     """The results in the XML that JUnit made and CI servers read."""
     failures = sum(bool(r.problem) for r in results)
     suite = ElementTree.Element(
-        "testsuite", name=f"policy {name}", tests=str(len(results)), failures=str(failures)
+        "testsuite",
+        name=f"policy {name}",
+        tests=str(len(results)),
+        failures=str(failures),
+        time=f"{sum(r.seconds for r in results):.6f}",
     )
     for result in results:
         file, _, line = result.test.place.partition(":")
         case = ElementTree.SubElement(
-            suite, "testcase", classname=file, name=f"{Path(file).name}:{line}"
+            suite,
+            "testcase",
+            classname=file,
+            name=f"{Path(file).name}:{line}",
+            time=f"{result.seconds:.6f}",
         )
         if result.problem:
             ElementTree.SubElement(case, "failure", message=result.problem)
@@ -115,10 +127,10 @@ def junit(name: str, results: Sequence[Result]) -> bytes:
 def _print(results: Sequence[Result], failed: Sequence[Result]) -> None:
     console = out()
     if failed:
-        table = Table("test", "problem")
+        rows = table("test", "problem")
         for result in failed:
-            table.add_row(result.test.place, result.problem, style="red")
-        console.print(table)
+            rows.add_row(result.test.place, result.problem, style="red")
+        console.print(rows)
     color = "red" if failed else "green"
     passed = len(results) - len(failed)
     console.print(f"[{color}]{passed} of {len(results)} tests passed[/]")
