@@ -247,8 +247,10 @@ OWN = [
             guard_errors.CallError,
             guard_errors.Blocked,
             guard_errors.MissingExtra,
+            guard_errors.PolicyError,
         )
     ],
+    guard_errors.PolicyError("a.yaml:1:1", "said", ("a.yaml:2:1", "and more")),
 ]
 UNFORESEEN = (
     "GuardError",

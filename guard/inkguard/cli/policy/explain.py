@@ -81,7 +81,7 @@ def _print(
     _title(console, "2 Text to be drawn")
     _print_rows(console, _span_rows(trace))
     _title(console, "3 How it is read")
-    _print_rows(console, _reading_rows([*trace.search.readings()]))
+    _print_rows(console, _reading_rows(trace.search.readings()))
     _title(console, "4 What the classifier says")
     if trace.scores:
         _print_rows(console, _score_rows(policy, trace))
@@ -133,10 +133,18 @@ def _span_rows(trace: CheckTrace) -> Iterator[tuple[str, ...]]:
         yield offset(span.start, span.end), span.cue, told
 
 
-def _reading_rows(readings: list[TextReading]) -> Iterator[tuple[str, ...]]:
-    for reading in readings[:_MAX_READINGS]:
-        yield _where(reading), _how(reading.source, reading.label), reading.text
-    if (more := len(readings) - _MAX_READINGS) > 0:
+def _reading_rows(readings: Iterable[TextReading]) -> Iterator[tuple[str, ...]]:
+    """One for each reading of the prompt's own text, and one for each text that was put together."""
+    rows: list[tuple[TextReading, list[str]]] = []
+    for reading in readings:
+        if reading.source == "wordlist" or reading.label == "plain":
+            rows.append((reading, []))
+        elif reading.label not in (also := rows[-1][1]):  # a disguise of what was put together
+            also.append(reading.label)
+    for reading, also in rows[:_MAX_READINGS]:
+        text = reading.text + (f"  also {', '.join(also)}" if also else "")
+        yield _where(reading), _how(reading.source, reading.label), text
+    if (more := len(rows) - _MAX_READINGS) > 0:
         yield "", "", f"and {more} more"
 
 
@@ -169,8 +177,8 @@ def _score_rows(policy: Policy, trace: CheckTrace) -> Iterator[tuple[str, Text]]
         line = Text()
         for label, score in scores.items():
             threshold = policy.detoxify.get(label)
-            over = threshold is not None and score >= threshold.minimum
-            limit = f"/{threshold.minimum:.2f}" if threshold is not None else ""
+            over = threshold is not None and score >= threshold.threshold
+            limit = f"/{threshold.threshold:.2f}" if threshold is not None else ""
             # A label and its score stay on one line.
             line.append(
                 f"{label}\N{NO-BREAK SPACE}{score:.2f}{limit}", "bold red" if over else "dim"
