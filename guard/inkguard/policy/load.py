@@ -17,7 +17,7 @@ from inkguard.policy.layers import merged
 from inkguard.policy.lists import Lists
 from inkguard.policy.model import Policy
 from inkguard.policy.replacements import ReplacementsDraft
-from inkguard.policy.rule_names import RuleNames
+from inkguard.policy.rule_ids import RuleNames
 from inkguard.policy.schema import (
     API_VERSION,
     AllowGroups,

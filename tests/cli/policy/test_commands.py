@@ -114,6 +114,10 @@ def test_a_file_of_prompts(author: Author) -> None:
         ("{", "this is not JSON"),
         ('{"text": "a"}', "expected an object with a string as prompt"),
         ('{"prompt": "secret", "action": "stop"}', "expected an action"),
+        (
+            '{"prompt": "secret", "action": "flag", "rule": "insult.mild/2"}',
+            "ids by position are no longer taken",
+        ),
     ],
 )
 def test_mistakes_exit_2(author: Author, line: str, message: str) -> None:
