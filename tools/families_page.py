@@ -1,4 +1,4 @@
-"""docs/FAMILIES.md, made of families.py and the shipped manifests: `python -m tools.families_page`."""
+"""docs/reference/families.md, made of families.py and the shipped manifests: `python -m tools.families_page`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _HEAD = """\
 # Pipeline families
 
 Which pipeline classes of diffusers the guard takes. Made of `guard/inkguard/families/supported.py`, `unsupported.py` and the
-shipped manifests by `python -m tools.families_page > docs/FAMILIES.md`; a test holds that it is what those say
+shipped manifests by `python -m tools.families_page > docs/reference/families.md`; a test holds that it is what those say
 and that no class which the installed diffusers exports, and whose call takes a prompt, is missing.
 
 A class is supported where an adapter reads all of its text arguments and edits its denoiser, and where tests hold the
-properties of docs/SUBSTITUTION.md on that class with small random weights. Everything else is refused by name, with
+properties of docs/guides/substitution.md on that class with small random weights. Everything else is refused by name, with
 the reason below. Pipelines that are not diffusers' own classes and `ModularPipeline`s are refused too: which of their
 arguments carry text is not known.
 
 Sites are measured for a denoiser, not for a pipeline class. Where the manifest was measured with the family's
 text-to-image class, the others use it if their denoiser fits (`model.config`); what the sites do in image-to-image,
 inpainting or under a ControlNet was not measured. A model without a manifest is refused or run by `prompt_swap`
-(docs/MANIFESTS.md).
+(docs/reference/manifests.md).
 """
 
 

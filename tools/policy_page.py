@@ -1,4 +1,4 @@
-"""docs/POLICY_KEYS.md and the JSON schemas in policies/, from the policy language's models: `python -m tools.policy_page`."""
+"""docs/reference/policy-keys.md and the JSON schemas in policies/, from the policy language's models: `python -m tools.policy_page`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from inkguard.policy.rules import Condition, PolicyException, Rule, ScoreRange
 __all__ = ["PAGE", "policy_page", "schema_files"]
 
 _ROOT = Path(__file__).parents[1]
-PAGE = _ROOT / "docs" / "POLICY_KEYS.md"
+PAGE = _ROOT / "docs" / "reference" / "policy-keys.md"
 _HEAD = """\
 # Keys of policies and lists
 
 Made by `python -m tools.policy_page` from `guard/inkguard/policy/schema.py`, as are the JSON schemas that
-`inkguard policy schema` prints. [POLICY.md](POLICY.md) and [POLICY_ACTIONS.md](POLICY_ACTIONS.md) explain the keys.
+`inkguard policy schema` prints. [Policies](../guides/policy.md) and [what is done with a finding](../guides/policy-actions.md) explain the keys.
 
 A key that is not known is an error. Text that YAML reads as something else (`no`, `on`, `1488`, a date) must stand in
 quotes.

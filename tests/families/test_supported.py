@@ -1,4 +1,4 @@
-"""The registry of pipeline classes agrees with the installed diffusers, and docs/FAMILIES.md with it."""
+"""The registry of pipeline classes agrees with the installed diffusers, and docs/reference/families.md with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inkguard.families.supported import FAMILIES
 from tools.families_page import page
 
 _PROMPTS = {"prompt", "content_prompt", "task_prompt"}
-_PAGE = Path(__file__).parents[2] / "docs" / "FAMILIES.md"
+_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "families.md"
 
 
 def _exported() -> dict[str, type]:
@@ -115,5 +115,5 @@ def test_classes_that_nobody_knows_are_refused() -> None:
 
 
 def test_the_page_is_what_the_registry_says() -> None:
-    """Otherwise: python -m tools.families_page > docs/FAMILIES.md."""
+    """Otherwise: python -m tools.families_page > docs/reference/families.md."""
     assert _PAGE.read_text() == page()

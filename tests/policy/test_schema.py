@@ -70,7 +70,7 @@ def test_schemas_are_current() -> None:
 
 
 def test_the_page_of_keys_is_current() -> None:
-    """So is docs/POLICY_KEYS.md."""
+    """So is docs/reference/policy-keys.md."""
     assert PAGE.read_text(encoding="utf-8") == policy_page()
 
 

@@ -1,7 +1,7 @@
 """Which pipeline classes of diffusers are guarded, by which adapter, and why the others are not.
 
 Every class that diffusers exports and whose call takes a prompt is here or in refused.py;
-`python -m tools.families_page` makes docs/FAMILIES.md of them.
+`python -m tools.families_page` makes docs/reference/families.md of them.
 """
 
 from __future__ import annotations
@@ -134,6 +134,6 @@ def why_not(kind: type) -> str:
     if name not in FAMILIES:
         return (
             f"{name} is not supported: it takes no prompt, or is not in the diffusers that this "
-            f"version knows (installed: {diffusers.__version__}). docs/FAMILIES.md lists what is"
+            f"version knows (installed: {diffusers.__version__}). docs/reference/families.md lists what is"
         )
-    return f"{name} is not supported: {FAMILIES[name].reason}. docs/FAMILIES.md lists what is"
+    return f"{name} is not supported: {FAMILIES[name].reason}. docs/reference/families.md lists what is"

@@ -1,7 +1,7 @@
 """The policy language, described once: the keys of policy files and of the lists that they name.
 
 From these models come the loader (`inkguard.policy.load`), its messages (`inkguard.policy.validation`), the JSON
-schemas (`inkguard.policy.json_schema`), `inkguard policy show`, and the page docs/POLICY_KEYS.md. A new key is a field
+schemas (`inkguard.policy.json_schema`), `inkguard policy show`, and the page docs/reference/policy-keys.md. A new key is a field
 here and, where it is a key of the policy itself, one of the same name in `inkguard.policy.model.Policy`.
 """
 
@@ -71,7 +71,7 @@ _ANY_STAGE = ("extract", "lists", "classifier", "verify")
 
 
 class Layered(enum.Enum):
-    """What becomes of a key in a policy that extends another one; the value is for docs/POLICY_KEYS.md."""
+    """What becomes of a key in a policy that extends another one; the value is for docs/reference/policy-keys.md."""
 
     OWN = "never taken over"
     YOURS = "yours, where you say something"
