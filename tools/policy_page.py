@@ -25,7 +25,7 @@ _HEAD = """\
 # Keys of policies and lists
 
 Made by `python -m tools.policy_page` from `guard/inkguard/policy/schema.py`, as are the JSON schemas that
-`inkguard policy schema` prints. [The guide](../guides/policy.md) and [its second part](../guides/policy-actions.md) explain the keys.
+`inkguard policy schema` prints. [Policies](../guides/policy.md) and [what is done with a finding](../guides/policy-actions.md) explain the keys.
 
 A key that is not known is an error. Text that YAML reads as something else (`no`, `on`, `1488`, a date) must stand in
 quotes.
