@@ -181,4 +181,5 @@ def _entry(
         matching=matching,
         everywhere=rule.everywhere,
         misspelled=misspelled,
+        locale=rule.locale,
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from inkguard.errors import PolicyError
 from inkguard.frozen import freeze
-from inkguard.match.matcher import WordLists
+from inkguard.match.matcher import Matcher
 from inkguard.package_data import data_folder
 from inkguard.policy.imported_lists import FORMATS, read_rows
 from inkguard.policy.layers import merged
@@ -48,12 +48,14 @@ def default_policy_path() -> Path:
 class Loaded:
     """A policy, and what its authors' tools ask of it.
 
-    `places` says where each term and expression stands (file:line:column, by its id); `chain` are
-    the policy files, the outermost first; `replaced` are terms that stand twice.
+    `places` says where each term and expression stands (file:line:column, by its id), `allow_places`
+    where each allowed term does (by the term); `chain` are the policy files, the outermost first;
+    `replaced` are terms that stand twice.
     """
 
     policy: Policy
     places: Mapping[str, str]
+    allow_places: Mapping[str, str]
     chain: tuple[Path, ...]
     replaced: tuple[Replaced, ...]
 
@@ -126,7 +128,7 @@ class _Loader:
         files = self._policy_files(layers, places)
         entries, allow = table.entries, table.allowed
         said = merged([file for file in files if file is not None])
-        matcher = WordLists(entries, allow=allow, compound_parts=said["compound_parts"])
+        matcher = Matcher(entries, allow=allow, compound_parts=said["compound_parts"])
         replacements = self._replacements.finished(matcher, patterns, self._mistakes)
         self._mistakes.raise_any()
         reads = said["verify"]
@@ -145,7 +147,13 @@ class _Loader:
             files=tuple(self._files),
         )
         chain = tuple(layer.path for layer in layers[::-1])
-        return Loaded(policy=policy, places=places, chain=chain, replaced=tuple(table.replaced))
+        return Loaded(
+            policy=policy,
+            places=places,
+            allow_places=table.allow_places,
+            chain=chain,
+            replaced=tuple(table.replaced),
+        )
 
     def _layers(self, path: Path, named: YamlNode | None, inner: tuple[Path, ...]) -> list[_Layer]:
         """The policy files, from the one that extends no other to the one that was asked for."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inkguard.frozen import FrozenDict, freeze
-from inkguard.match.matcher import Entry, WordLists
+from inkguard.match.matcher import Entry, Matcher
 from inkguard.match.regexes import Pattern
 from inkguard.policy.rules import PolicyException, Rule
 from inkguard.policy.schema import (
@@ -86,7 +86,7 @@ class Policy:
     allow: tuple[str, ...] = field(repr=False)
     replacements: Replacements = field(repr=False)
     terms: tuple[Entry, ...] = field(repr=False)
-    matcher: WordLists = field(repr=False, compare=False)
+    matcher: Matcher = field(repr=False, compare=False)
     patterns: tuple[Pattern, ...] = field(default=(), repr=False)
     compound_parts: tuple[str, ...] = field(default=(), repr=False)
     rules: tuple[Rule, ...] = ()

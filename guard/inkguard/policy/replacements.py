@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from inkguard.match.matcher import WordLists
+from inkguard.match.matcher import Matcher
 from inkguard.match.regexes import Pattern
 from inkguard.policy.model import Replacements
 from inkguard.policy.schema import ReplacementLists
@@ -44,7 +44,7 @@ class ReplacementsDraft:
         )
 
     def finished(
-        self, matcher: WordLists, patterns: Sequence[Pattern], mistakes: Mistakes
+        self, matcher: Matcher, patterns: Sequence[Pattern], mistakes: Mistakes
     ) -> Replacements:
         """All of it; what the lists flag, or what does not have its shape, is a mistake."""
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from inkguard.match.fold import Folded, fold
+from inkguard.match.fold import fold
 from inkguard.policy.schema_types import (
     Category,
     Day,
@@ -24,6 +24,7 @@ from inkguard.policy.schema_types import (
     Text,
     wrong,
 )
+from inkguard.text import MappedText
 from inkguard.types import Action, Finding, Severity
 
 __all__ = [
@@ -186,13 +187,13 @@ def rule_matches(name: str, rule: str) -> bool:
     return rule == name or (rule.startswith(name) and rule[len(name)] in ".#")
 
 
-def ranges_of_exception(exception: PolicyException, folded: Folded) -> list[tuple[int, int]]:
+def ranges_of_exception(exception: PolicyException, folded: MappedText) -> list[tuple[int, int]]:
     """The half-open ranges of the original text in which an exception's text stands, as whole words."""
     return list(_ranges(exception.text, folded)) if exception.text is not None else []
 
 
-def _ranges(text: str, folded: Folded) -> Iterator[tuple[int, int]]:
+def _ranges(text: str, folded: MappedText) -> Iterator[tuple[int, int]]:
     words = _TOKEN.findall(fold(text).text)
     pattern = r"[\W_]+".join(map(re.escape, words))
     for match in re.finditer(rf"(?<![^\W_]){pattern}(?![^\W_])", folded.text):
-        yield folded.span(*match.span())
+        yield folded.to_prompt(*match.span())
