@@ -153,6 +153,7 @@ def test_a_full_queue_refuses_at_once(
     held = gate(1)
     streams = [live.generate(seed=n) for n in range(3)]
     until(lambda: live.sidecar.engine.queue_status().queued == 2)
+    assert held.reached.wait(60)
     error = refused(lambda: next(live.generate()))  # nothing in the queue moves meanwhile
     assert held.count == 1
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -245,7 +246,7 @@ OWN = MADE + [
     and kind not in {type(error) for error in MADE}
 ]
 UNFORESEEN = ("GuardError", "PolicyError", "ModelError", "ManifestError", "MissingExtra")
-UNFORESEEN += ("Blocked", "CallError")
+UNFORESEEN += ("Blocked", "CallError", "MeasureError")
 """These end a server before it serves, or are an answer."""
 
 
