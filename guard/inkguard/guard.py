@@ -14,9 +14,9 @@ from inkguard.draw.load import DEFAULT_MODEL, load_pipeline
 from inkguard.draw.picture_call import GIVEN_PICTURE, TOXIC_PICTURE
 from inkguard.draw.watch import OnStep
 from inkguard.errors import Blocked, InvalidInput, UnguardedUse
-from inkguard.families.registry import adapter_for
+from inkguard.families.registry import manifest_for
 from inkguard.limits import MAX_GUIDANCE, MAX_PICTURES, MAX_STEPS
-from inkguard.manifests.manifest import Manifest, choose_manifest
+from inkguard.manifests.manifest import Manifest
 from inkguard.policy.model import Policy
 from inkguard.timing import Stages
 from inkguard.types import Action, Decision, Outcome, Request, Rung, Verification
@@ -52,10 +52,7 @@ def wrap(
     if type(pipe) is GuardedPipeline:
         raise UnguardedUse("the pipeline is guarded already: wrap the bare one")
     checker = load_checker(policy)
-    denoiser = adapter_for(pipe).denoiser(pipe)
-    chosen = choose_manifest(
-        denoiser, folder, given=manifest, fallback=fallback, unreached=unreached
-    )
+    chosen = manifest_for(pipe, folder, given=manifest, fallback=fallback, unreached=unreached)
     guarded = GuardedPipeline(
         pipe,
         checker,
@@ -96,8 +93,7 @@ class Guard:
         """
         checker = load_checker(policy)
         pipe, folder = load_pipeline(model, device=device, dtype=dtype)
-        denoiser = adapter_for(pipe).denoiser(pipe)
-        manifest = choose_manifest(denoiser, folder, fallback=fallback, unreached=unreached)
+        manifest = manifest_for(pipe, folder, fallback=fallback, unreached=unreached)
         if checker.policy.verify and reader is None:
             reader = reader_for(checker.policy)
         guarded = GuardedPipeline(pipe, checker, manifest=manifest, reader=reader)

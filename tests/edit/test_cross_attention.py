@@ -13,9 +13,8 @@ from diffusers.hooks import HookRegistry, ModelHook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inkguard.edit.cross_attention import CrossText
+from inkguard.edit.cross_attention import CrossText, cross_attention_sites
 from inkguard.edit.rows import FlaggedPrompt
-from inkguard.edit.sites import cross_attention_sites
 from inkguard.errors import SubstitutionError
 from tests.edit.parity import snapshot
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from diffusers.models import attention_processor
 from diffusers.models.attention_processor import AttnProcessor2_0, SlicedAttnProcessor
+from inkguard.families.supported import FAMILIES as CLASSES
 
 from inkguard.edit.processors import UNDERSTOOD, refuse_foreign_processors
 from inkguard.errors import SubstitutionError
 from inkguard.families.registry import adapter_for
-from inkguard.families.supported import FAMILIES as CLASSES
 from tests.families.pipelines import FAMILIES, parts_of, pipeline
 
 

@@ -17,10 +17,10 @@ from diffusers import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inkguard.edit.sites import attention_sites, caption_sites
 
 from inkguard.edit.projected_caption import CaptionText
 from inkguard.edit.rows import FlaggedPrompt
-from inkguard.edit.sites import attention_sites, caption_sites
 from inkguard.errors import SubstitutionError
 from tests.edit.parity import snapshot
 

@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL
 
 from inkguard.draw.guarded_pipeline import GuardedPipeline
 from inkguard.draw.load import model_folder
-from inkguard.edit.sites import cross_attention_sites
+from inkguard.edit.cross_attention import cross_attention_sites
 from inkguard.errors import InvalidInput
 from inkguard.guard import Guard
 from inkguard.manifests.manifest import Manifest

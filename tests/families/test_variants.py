@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inkguard.families.supported import FAMILIES
 
 from inkguard.draw.guarded_pipeline import GuardedPipeline
 from inkguard.errors import Cancelled, InvalidInput
 from inkguard.families.registry import adapter_for
-from inkguard.families.supported import FAMILIES
 from inkguard.guard import Guard
 from inkguard.types import Action, Rung
 from tests.families.calls import (

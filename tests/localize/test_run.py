@@ -20,10 +20,11 @@ import yaml
 from PIL import Image
 
 from inkguard.draw.load import load_pipeline, model_folder
+from inkguard.families.registry import manifest_for
 from inkguard.localize.options import Options
 from inkguard.localize.plan import Findings
 from inkguard.localize.run import run
-from inkguard.manifests.manifest import FILE_NAME, digest_config, find_manifest, load_manifest
+from inkguard.manifests.manifest import FILE_NAME, digest_config, load_manifest
 from inkguard.measure import MeasureError
 from tests.disk import full_beyond
 
@@ -62,7 +63,8 @@ def test_the_manifest_fits_the_model_it_was_measured_on(
     shutil.copytree(model_folder("sd3-tiny"), folder)
     shutil.copy(out / "manifest.yaml", folder / FILE_NAME)
     pipe, _ = load_pipeline(folder)
-    manifest = find_manifest(pipe.transformer, folder)
+    manifest = manifest_for(pipe, folder)
+    assert manifest is not None
     assert manifest.sites == findings.final.sites
     assert manifest.modules == tuple(f"transformer_blocks.{s}.attn" for s in manifest.sites)
     assert (manifest.start_step, manifest.of_steps) == (findings.final.start_step, 4)
@@ -86,7 +88,8 @@ def test_the_site_that_draws_letters_is_found(measured: tuple[Path, Findings]) -
     _, findings = measured
     singles = findings.singles()
     assert len(singles) == 8
-    shipped = find_manifest(load_pipeline("sd3-tiny")[0].transformer, model_folder("sd3-tiny"))
+    shipped = manifest_for(load_pipeline("sd3-tiny")[0], model_folder("sd3-tiny"))
+    assert shipped is not None
     assert max(singles, key=lambda n: singles[n]["donor_similarity"]) in shipped.sites
 
 

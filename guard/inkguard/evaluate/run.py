@@ -143,9 +143,9 @@ def run(options: Options) -> list[Summary]:
 def _manifest(options: Options, pipe: Any, folder: Path) -> Manifest:
     """The model's manifest, with the sites and the start that were asked for instead of its own."""
     adapter = adapter_for(pipe)
-    manifest = find_manifest(adapter.denoiser(pipe), folder)
+    names = adapter.site_names(pipe)
+    manifest = find_manifest(adapter.denoiser(pipe), names, folder)
     if options.sites is not None:
-        names = [name for name, _ in adapter.sites(pipe)]
         if max(options.sites) >= len(names):
             raise InvalidInput(
                 "--sites", f"{max(options.sites)} is not there; sites are 0 to {len(names) - 1}"

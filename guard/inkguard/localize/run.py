@@ -117,7 +117,9 @@ def _call(options: Options, pipe: Any, folder: Path) -> dict[str, Any]:
     try:
         # The folder's own even where its sites no longer fit: the call is the model's all the same.
         manifest = (
-            load_manifest(own) if own.exists() else find_manifest(adapter.denoiser(pipe), folder)
+            load_manifest(own)
+            if own.exists()
+            else find_manifest(adapter.denoiser(pipe), adapter.site_names(pipe), folder)
         )
         call = dict(manifest.call)
     except UnsupportedModel:

@@ -15,10 +15,10 @@ from inkguard.check.checker import Checker
 from inkguard.draw.guarded_pipeline import GuardedPipeline
 from inkguard.draw.load import load_pipeline
 from inkguard.errors import Cancelled
-from inkguard.families.registry import adapter_for
+from inkguard.families.registry import adapter_for, manifest_for
 from inkguard.frozen import FrozenDict
 from inkguard.guard import Guard, check_request
-from inkguard.manifests.manifest import Manifest, choose_manifest
+from inkguard.manifests.manifest import Manifest
 from inkguard.types import Action, Request, Rung, Verification
 from inkguard.verify import reader_for
 from inkguard.wire.records import Checked, Drawn, ModelInfo, PolicyInfo, Stepped
@@ -191,12 +191,7 @@ def _png(image: Any) -> bytes:
 def _load(model: ModelSettings, settings: Settings) -> _Model:
     dtype = getattr(torch, settings.dtype)
     pipe, folder = load_pipeline(model.path, device=settings.device, dtype=dtype)
-    manifest = choose_manifest(
-        adapter_for(pipe).denoiser(pipe),
-        folder,
-        fallback=model.fallback,
-        unreached=model.unreached,
-    )
+    manifest = manifest_for(pipe, folder, fallback=model.fallback, unreached=model.unreached)
     return _Model(pipe, manifest)
 
 

@@ -13,7 +13,7 @@ from accelerate.hooks import add_hook_to_module
 from diffusers.hooks import HookRegistry, ModelHook
 from torch import nn
 
-from inkguard.edit.compiled import plain, set_compiled_aside
+from inkguard.edit.diffusers_internals import plain, set_compiled_aside
 
 
 class _Layer(nn.Module):

@@ -1,4 +1,4 @@
-"""The registry of pipeline classes agrees with the installed diffusers, and docs/FAMILIES.md with it."""
+"""The built-in families and the refusals agree with the installed diffusers, and docs/FAMILIES.md with them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ import pytest
 from diffusers.pipelines import auto_pipeline
 
 from inkguard.errors import UnsupportedModel
-from inkguard.families.registry import adapter_for
-from inkguard.families.supported import FAMILIES
+from inkguard.families import BUILT_IN, adapter_for
+from inkguard.families.unsupported import UNSUPPORTED
 from tools.families_page import page
 
 _PROMPTS = {"prompt", "content_prompt", "task_prompt"}
+_DENOISERS = {
+    **{str(name): f.denoiser.__name__ for f in BUILT_IN for name in f.pipelines},
+    **{name: kind.denoiser for name, kind in UNSUPPORTED.items()},
+}
+"""Of every class that is known."""
 _PAGE = Path(__file__).parents[2] / "docs" / "FAMILIES.md"
 
 
@@ -38,9 +43,9 @@ def test_every_class_that_takes_a_prompt_is_known() -> None:
     """None that diffusers exports is missing, and none that is listed has gone or takes no prompt."""
     kinds = _exported()
     taking = {name for name, kind in kinds.items() if _takes_prompt(kind)}
-    assert taking - set(FAMILIES) == set()
-    assert set(FAMILIES) - set(dir(diffusers)) == set()
-    assert set(FAMILIES) & set(kinds) <= taking
+    assert taking - set(_DENOISERS) == set()
+    assert set(_DENOISERS) - set(dir(diffusers)) == set()
+    assert set(_DENOISERS) & set(kinds) <= taking
     assert len(taking) > 200
 
 
@@ -48,7 +53,7 @@ def test_every_text_to_image_class_of_auto_pipeline_is_known() -> None:
     """Those that `AutoPipelineForText2Image` would make, also where diffusers does not export them."""
     mappings = [v for k, v in vars(auto_pipeline).items() if k.startswith("AUTO_TEXT2IMAGE")]
     names = {kind.__name__ for mapping in mappings for kind in mapping.values()}
-    assert names - set(FAMILIES) == set()
+    assert names - set(_DENOISERS) == set()
     assert "StableDiffusionPipeline" in names
 
 
@@ -56,7 +61,7 @@ def test_denoisers_are_those_of_the_constructors() -> None:
     """The class that a pipeline's `transformer`, `unet` or `decoder` is declared to be."""
     checked = 0
     for name, kind in _exported().items():
-        denoiser = FAMILIES[name].denoiser if name in FAMILIES else ""
+        denoiser = _DENOISERS.get(name)
         parameters = inspect.signature(kind.__init__).parameters
         found = [p for k in ("transformer", "unet", "decoder") if (p := parameters.get(k))]
         if denoiser and found:
@@ -65,7 +70,7 @@ def test_denoisers_are_those_of_the_constructors() -> None:
     assert checked > 150
 
 
-@pytest.mark.parametrize("name", [n for n, f in FAMILIES.items() if f.adapter is None])
+@pytest.mark.parametrize("name", [*UNSUPPORTED])
 def test_refusals_say_why(name: str) -> None:
     """By the class's name, in one sentence of its own."""
     kind = _exported().get(name)
@@ -73,8 +78,8 @@ def test_refusals_say_why(name: str) -> None:
         pytest.skip("its libraries are not installed")
     with pytest.raises(UnsupportedModel) as refused:
         adapter_for(_bare(kind))
-    assert str(refused.value).startswith(f"{name} is not supported: {FAMILIES[name].reason}. ")
-    assert len(FAMILIES[name].reason) > 10
+    assert str(refused.value).startswith(f"{name} is not supported: {UNSUPPORTED[name].reason}. ")
+    assert len(UNSUPPORTED[name].reason) > 10
 
 
 def test_supported_classes_have_an_adapter() -> None:
@@ -86,9 +91,7 @@ def test_supported_classes_have_an_adapter() -> None:
     }
     known |= {"negative_prompt_attention_mask", "negative_prompt", "negative_prompt_2"}
     known |= {"negative_prompt_3"}
-    for name, family in FAMILIES.items():
-        if family.adapter is None:
-            continue
+    for name in (str(name) for family in BUILT_IN for name in family.pipelines):
         kind = getattr(diffusers, name)
         adapter = adapter_for(_bare(kind))
         parameters = inspect.signature(kind.__call__).parameters
