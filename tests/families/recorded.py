@@ -66,6 +66,14 @@ class Recorded:
         """The output (B, ...) of the call with the prompts' own text."""
         return self._run(self.own, changed)
 
+    def run_later(self) -> torch.Tensor:
+        """The output of the same call at a later step."""
+        args, kwargs = self.own
+        if "timestep" in kwargs:
+            return self._run((args, {**kwargs, "timestep": kwargs["timestep"] * 0.5}), {})
+        sample, time, *more = args
+        return self._run(((sample, time * 0.5, *more), kwargs), {})
+
     def run_donor(self, *, pooled: bool) -> torch.Tensor:
         """With the donor's text, and with its pooled text if that is wanted."""
         if pooled:

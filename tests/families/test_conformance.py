@@ -187,11 +187,12 @@ def test_another_call_of_the_step_is_left_alone(family: str) -> None:
 
 @EVERY
 def test_steps_before_the_start_are_unedited(family: str) -> None:
-    """A start after the only step is never reached, and until then the picture is the prompt's own."""
+    """With a start at step 1 the first value of the timestep is left alone, and the second is edited."""
     call = recorded(family)
-    plain = call.run()
-    with pytest.raises(SubstitutionError, match="never reached"), call.edit((0,), start_step=1):
+    plain, later = call.run(), call.run_later()
+    with call.edit((0,), start_step=1):
         assert torch.equal(call.run(), plain)
+        assert not torch.equal(call.run_later(), later)
 
 
 @EVERY

@@ -16,7 +16,7 @@ from inkguard.edit.diffusers_internals import cleaned_caption, execution_device,
 from inkguard.edit.encoder_cache import EncoderCache
 from inkguard.edit.rows import FlaggedPrompt, flagged_prompts
 from inkguard.edit.substitution import Substitution
-from inkguard.errors import InvalidInput, SubstitutionError
+from inkguard.errors import InvalidInput, SubstitutionError, UnsupportedModel
 from inkguard.families.call_defaults import argument, first_step, pictures_each, takes
 from inkguard.manifests.manifest import Manifest
 
@@ -81,8 +81,17 @@ class Adapter:
         return getattr(pipe, self.denoiser_component)
 
     def sites(self, pipe: Any) -> list[tuple[str, Any]]:
-        """Name in the denoiser and attention module of every site, in the order in which they run."""
-        return self.edit.sites_of(plain(self.denoiser(pipe)))
+        """Name in the denoiser and attention module of every site, in the order in which they run.
+
+        Raises UnsupportedModel for a denoiser of another class than the edit's.
+        """
+        denoiser, known = plain(self.denoiser(pipe)), self.edit.denoisers
+        if not isinstance(denoiser, known):
+            raise UnsupportedModel(
+                f"the sites of a {type(denoiser).__name__} are not known; known are those of "
+                f"{' and '.join(kind.__name__ for kind in known)}"
+            )
+        return self.edit.sites_of(denoiser)
 
     def site_names(self, pipe: Any) -> list[str]:
         """The names of `sites`."""
