@@ -1,6 +1,6 @@
 """What the guard finds, beside other filters: `python bench/detect.py [--no-peers] [--timed 300]`.
 
-Reads tests/data/detect.jsonl and prints, as Markdown tables (docs/DETECTION.md):
+Reads tests/data/detect.jsonl and prints, as Markdown tables (docs/results/detection.md):
 
 1. recall and false positives per class, for inkguard's lists alone, its lists and the embedded
    classifier ("flagged": substitute or block), and better-profanity, alt-profanity-check and

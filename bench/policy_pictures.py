@@ -1,4 +1,4 @@
-"""The pictures of docs/POLICY_COMMANDS.md, made from what the commands print: `python bench/policy_pictures.py`.
+"""The pictures of docs/guides/policy-commands.md, made from what the commands print: `python bench/policy_pictures.py`.
 
 Each command runs as on a terminal, in colour; its lines are drawn in DejaVu Sans Mono, which
 matplotlib brings along.
@@ -21,7 +21,7 @@ from rich.text import Text
 
 from inkguard.policy.load import load_policy
 
-FOLDER = Path(__file__).resolve().parents[1] / "docs" / "policy"
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "guides" / "policy"
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 SIZE, LEADING, MARGIN = 20, 26, 24
 COLORS = 64

@@ -1,4 +1,4 @@
-"""The evaluation set of bench/detect.py is what docs/DETECTION.md says it is."""
+"""The evaluation set of bench/detect.py is what docs/results/detection.md says it is."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_ids_are_unique_and_name_the_class(rows: list[dict[str, Any]]) -> None:
 
 
 def test_classes_have_the_documented_sizes(rows: list[dict[str, Any]]) -> None:
-    """Half harmless, and every class as large as docs/DETECTION.md says."""
+    """Half harmless, and every class as large as docs/results/detection.md says."""
     counts = collections.Counter((row["label"], row["class"]) for row in rows)
     documented = {("toxic", name): n for name, n in TOXIC.items()}
     documented |= {("harmless", name): n for name, n in HARMLESS.items()}

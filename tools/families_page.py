@@ -1,4 +1,4 @@
-"""docs/FAMILIES.md, made of the built-in families and the shipped manifests: `python -m tools.families_page`."""
+"""docs/reference/families.md, made of the built-in families and the shipped manifests: `python -m tools.families_page`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _HEAD = """\
 # Pipeline families
 
 Which pipeline classes of diffusers the guard takes. This page is made of `guard/inkguard/families/` and the shipped
-manifests by `python -m tools.families_page > docs/FAMILIES.md`. A test holds that it is what those say, and that no
+manifests by `python -m tools.families_page > docs/reference/families.md`. A test holds that it is what those say, and that no
 class is missing which the installed diffusers exports and whose call takes a prompt.
 
 A class is supported where an adapter reads all of its text arguments and edits its denoiser. Tests hold the
-properties of docs/SUBSTITUTION.md on each such class with small random weights. Everything else is refused by name, with
+properties of docs/guides/substitution.md on each such class with small random weights. Everything else is refused by name, with
 the reason below. `ModularPipeline`s and classes from outside of diffusers are refused too, because nobody has said which of
 their arguments carry text.
 
 Sites are measured for a denoiser, not for a pipeline class. Where the manifest was measured with the family's
 text-to-image class, the others use it if their denoiser fits (`model.config`). What the sites do in image-to-image,
 inpainting or under a ControlNet was not measured. A model without a manifest is refused or run by `prompt_swap`
-(docs/MANIFESTS.md).
+(docs/reference/manifests.md).
 
 ## Adding a family
 

@@ -1,4 +1,4 @@
-"""docs/SETTINGS.md from the settings themselves: `python -m tools.settings_page` writes it."""
+"""docs/reference/settings.md from the settings themselves: `python -m tools.settings_page` writes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inkguard_server.settings import ModelSettings, Settings, TlsSettings
 
 __all__ = ["PATH", "settings_page"]
 
-PATH = Path(__file__).parents[1] / "docs" / "SETTINGS.md"
+PATH = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
 _HEAD = """\
 # Settings of the sidecar
 
@@ -26,7 +26,7 @@ Made by `make settings` from `server/inkguard_server/settings.py`.
 is `INKGUARD_` and its name in capitals, with two underscores before the name of a part
 (`INKGUARD_TLS__KEY`); lists are JSON there, and `null` is null. A name that is not known is an error in the file; unknown
 variables are ignored, since Kubernetes makes some of its own. Settings do not change while the server
-runs; policies do (SERVER.md).
+runs; policies do (../guides/server.md). Relative paths of `policies` and of `tls` in the file are seen from the file's folder.
 
 ```yaml
 listen: 0.0.0.0:50051

@@ -24,7 +24,8 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
 from inkguard.process import own_process
-from inkguard.score.detoxify import EMBEDDED, ToxicityClassifier
+from inkguard.score.detoxify import ToxicityClassifier
+from inkguard.score.detoxify_checkpoint import EMBEDDED
 from training import loop
 from training.toxicity_data import (
     LABELS,

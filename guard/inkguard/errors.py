@@ -9,11 +9,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Blocked",
+    "CallError",
     "Cancelled",
     "ClassifierError",
     "GuardError",
     "InvalidInput",
     "ManifestError",
+    "MissingExtra",
     "ModelError",
     "PolicyError",
     "SubstitutionError",
@@ -62,6 +64,18 @@ class ModelError(GuardError):
     """A model folder or checkpoint cannot be loaded; the message says what to put where."""
 
 
+class MissingExtra(ModelError):
+    """A package that comes with an extra of inkguard is not installed; the message says what to install.
+
+    `extra` is the extra's name, and `otherwise` what works without it.
+    """
+
+    def __init__(self, extra: str, what: str, otherwise: str = "") -> None:
+        instead = f", or {otherwise}" if otherwise else ""
+        super().__init__(f"{what}: pip install 'inkguard[{extra}]'{instead}")
+        self.extra, self.otherwise = extra, otherwise
+
+
 class UnsupportedModel(ModelError):
     """The model has no manifest, or is of a family that the guard does not know how to edit."""
 
@@ -88,6 +102,27 @@ class VerificationError(GuardError):
 
 class Cancelled(GuardError):
     """Whoever asked for a picture no longer wants it; nothing was decoded."""
+
+
+class CallError(GuardError):
+    """A call of a sidecar was refused, failed, or did not get through.
+
+    `code` is the name of the gRPC status, `detail` the message without it, `reason` the server's reason code
+    (empty where the server did not say), `field` the field at fault of an INVALID_ARGUMENT, `retry_after` seconds.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        reason: str = "",
+        field: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code, self.detail, self.reason = code, detail, reason
+        self.field, self.retry_after = field, retry_after
 
 
 class Blocked(GuardError):

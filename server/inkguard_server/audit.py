@@ -22,7 +22,7 @@ from inkguard_server.errors import AuditError
 __all__ = ["FORMAT", "DecisionLog", "Record"]
 
 FORMAT = 1
-"""The version of the record's format; docs/SERVER.md describes it."""
+"""The version of the record's format; docs/guides/server.md describes it."""
 
 
 def _now() -> datetime.datetime:

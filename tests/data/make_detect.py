@@ -1,6 +1,6 @@
 """Makes detect.jsonl: `python tests/data/make_detect.py [FILE]`. The same bytes each time.
 
-Seeds are detect_toxic.yaml and detect_harmless.yaml; docs/DETECTION.md describes the classes. One JSON
+Seeds are detect_toxic.yaml and detect_harmless.yaml; docs/results/detection.md describes the classes. One JSON
 object a line:
 
     id        the class and a number

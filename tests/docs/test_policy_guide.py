@@ -10,7 +10,8 @@ import pytest
 from tests.docs.snippets import problems, section, write_files
 
 ROOT = Path(__file__).resolve().parents[2]
-GUIDE = ("POLICY.md", "POLICY_ACTIONS.md", "MATCHING.md", "POLICY_COMMANDS.md")
+GUIDES = ROOT / "docs" / "guides"
+GUIDE = ("policy.md", "policy-actions.md", "matching.md", "policy-commands.md")
 GOOD = """
 ```yaml
 # file: small.yaml
@@ -50,8 +51,8 @@ def test_guide(name: str) -> None:
 
     Other pages extend policies of the first one.
     """
-    write_files((ROOT / "docs" / GUIDE[0]).read_text(encoding="utf-8"))
-    found = problems((ROOT / "docs" / name).read_text(encoding="utf-8"))
+    write_files((GUIDES / GUIDE[0]).read_text(encoding="utf-8"))
+    found = problems((GUIDES / name).read_text(encoding="utf-8"))
     assert not found, "\n".join(found)
 
 
@@ -66,7 +67,7 @@ def test_readme() -> None:
 def test_pictures() -> None:
     """The policies of the pictures are as the page says: one passes its tests, one is faulty."""
     for name in ("tour.yaml", "faulty.yaml"):
-        Path(name).write_bytes((ROOT / "docs" / "policy" / name).read_bytes())
+        Path(name).write_bytes((GUIDES / "policy" / name).read_bytes())
     commands = "inkguard policy test tour.yaml\ninkguard policy lint faulty.yaml  # exits 1\n"
     output = "1 of 1 tests passed\n…\n2 errors, 2 warnings, 2 notes\n"
     assert problems(f"```sh\n{commands}```\n```text\n{output}```\n") == []
@@ -75,7 +76,7 @@ def test_pictures() -> None:
 @pytest.mark.parametrize("name", GUIDE)
 def test_links_and_pictures(name: str) -> None:
     """Links lead to files and headings that are there."""
-    page = ROOT / "docs" / name
+    page = GUIDES / name
     for target in _LINK.findall(page.read_text(encoding="utf-8")):
         path, _, anchor = target.partition("#")
         file = (page.parent / path).resolve() if path else page

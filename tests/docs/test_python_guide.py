@@ -1,4 +1,4 @@
-"""The examples of docs/PYTHON.md run as they stand."""
+"""The examples of docs/guides/python.md run as they stand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "PYTHON.md").read_text("utf-8"), re.S)
+BLOCKS = re.findall(
+    r"```python\n(.*?)```", (ROOT / "docs" / "guides" / "python.md").read_text("utf-8"), re.S
+)
 GIVEN = "prompt, pipe = 'a red sign', str.upper\n"
 """What a block may use that a reader has: a prompt, and a pipeline of some kind."""
 

@@ -11,7 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/PYTHON.md")
+PAGES = ("README.md", "docs/guides/python.md")
 
 
 def python_blocks(page: str) -> list[str]:

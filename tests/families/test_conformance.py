@@ -1,4 +1,4 @@
-"""What holds in every registered family: the properties of docs/SUBSTITUTION.md, and the idioms of guard-stays.md.
+"""What holds in every registered family: the properties of docs/guides/substitution.md, and the idioms of guard-stays.md.
 
 The families are those of the register: the built-in ones, and that of `examples/my_family.py`, which is registered
 here as a user would do it. The properties are shown on one call of the denoiser (recorded.py);

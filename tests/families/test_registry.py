@@ -1,4 +1,4 @@
-"""The built-in families and the refusals agree with the installed diffusers, and docs/FAMILIES.md with them."""
+"""The built-in families and the refusals agree with the installed diffusers, and docs/reference/families.md with them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DENOISERS = {
     **{name: kind.denoiser for name, kind in UNSUPPORTED.items()},
 }
 """Of every class that is known."""
-_PAGE = Path(__file__).parents[2] / "docs" / "FAMILIES.md"
+_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "families.md"
 
 
 def _exported() -> dict[str, type]:
@@ -118,5 +118,5 @@ def test_classes_that_nobody_knows_are_refused() -> None:
 
 
 def test_the_page_is_what_the_registry_says() -> None:
-    """Otherwise: python -m tools.families_page > docs/FAMILIES.md."""
+    """Otherwise: python -m tools.families_page > docs/reference/families.md."""
     assert _PAGE.read_text() == page()

@@ -164,7 +164,7 @@ def test_a_pipeline_of_another_class_is_refused(
     error = error_of(monkeypatch, capsys, "--out", tmp_path / "o", "--model", tmp_path / "model")
     assert "DDPMPipeline is not supported" in error
     assert "takes no prompt" in error
-    assert "docs/FAMILIES.md" in error
+    assert "docs/reference/families.md" in error
 
 
 def test_a_hub_name_without_a_network_is_a_clear_error(

@@ -12,10 +12,11 @@ import pytest
 import yaml
 from diffusers import SD3Transformer2DModel
 
+from inkguard.draw.guarded_pipeline import wrap
 from inkguard.draw.load import load_pipeline, model_folder
 from inkguard.errors import ManifestError, UnsupportedModel
 from inkguard.families.sd3.edit import Sd3Shadow
-from inkguard.guard import Guard, wrap
+from inkguard.guard import Guard
 from inkguard.manifests.manifest import (
     FILE_NAME,
     choose_manifest,

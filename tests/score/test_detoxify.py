@@ -17,13 +17,9 @@ import torch
 from safetensors.torch import load_file
 
 from inkguard.errors import ClassifierError, ModelError
-from inkguard.score import detoxify as scoring
-from inkguard.score.detoxify import (
-    DIGEST_VARIABLE,
-    EMBEDDED,
-    FOLDER_VARIABLE,
-    ToxicityClassifier,
-)
+from inkguard.score import detoxify_checkpoint
+from inkguard.score.detoxify import ToxicityClassifier
+from inkguard.score.detoxify_checkpoint import DIGEST_VARIABLE, EMBEDDED, FOLDER_VARIABLE
 
 FILE = "toxic_original-c1212f89.ckpt"
 TOXIC = (
@@ -171,7 +167,7 @@ def test_the_temporary_checkpoint_is_private_and_goes_away(
         return real(checkpoint=checkpoint, huggingface_config_path=huggingface_config_path)
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(scoring, "Detoxify", spy)
+    monkeypatch.setattr(detoxify_checkpoint, "Detoxify", spy)
     ToxicityClassifier.load()
     assert modes == [0o700]
     assert list(tmp_path.iterdir()) == []

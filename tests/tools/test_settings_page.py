@@ -1,4 +1,4 @@
-"""docs/SETTINGS.md is that of the settings."""
+"""docs/reference/settings.md is that of the settings."""
 
 from __future__ import annotations
 

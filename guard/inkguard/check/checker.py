@@ -13,14 +13,12 @@ from inkguard.check.findings import find
 from inkguard.check.scoring import Scored, scored_texts
 from inkguard.errors import ClassifierError, GuardError, InvalidInput
 from inkguard.extract import extract
-from inkguard.limits import MAX_PROMPT
 from inkguard.policy.apply import decide
 from inkguard.policy.load import load_policy
 from inkguard.policy.model import Mode, Policy
-from inkguard.score.cache import CachedScorer, Scorer
-from inkguard.score.detoxify import ToxicityClassifier
+from inkguard.score.scorer import Scorer, load_scorer
 from inkguard.timing import Stages
-from inkguard.types import Action, Decision, Finding, TextSpan
+from inkguard.types import MAX_PROMPT, Action, Decision, Finding, TextSpan
 
 __all__ = ["SHADOW", "Checker", "Scorer", "load_checker"]
 
@@ -208,5 +206,5 @@ def _acceptable(donor: _Checked, own: _Checked) -> bool:
 def load_checker(policy: Path | Policy | None = None) -> Checker:
     """A checker for a policy (a path, a loaded one, or None for the default one)."""
     loaded = policy if isinstance(policy, Policy) else load_policy(policy)
-    scorer = CachedScorer(ToxicityClassifier.load()) if loaded.uses_classifier else None
+    scorer = load_scorer() if loaded.uses_classifier else None
     return Checker(loaded, scorer)

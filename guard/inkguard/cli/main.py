@@ -20,9 +20,10 @@ from inkguard.cli.localize import localize
 from inkguard.cli.policy import app as policy_commands
 from inkguard.cli.terminal import drawing, show_decision
 from inkguard.errors import GuardError
+from inkguard.extras import needs_extra
 from inkguard.measure.progress import waiting
 from inkguard.process import own_process
-from inkguard.types import Method, Outcome, Request
+from inkguard.types import Method, Request, Result
 
 __all__ = ["main"]
 
@@ -171,7 +172,7 @@ def generate(
 @app.command()
 def serve(
     config: Annotated[
-        Path | None, typer.Option(help="Settings in YAML; docs/SETTINGS.md lists them.")
+        Path | None, typer.Option(help="Settings in YAML; docs/reference/settings.md lists them.")
     ] = None,
     allow_unguarded: Annotated[
         bool,
@@ -182,8 +183,9 @@ def serve(
 
     When it is ready it prints one JSON line that tells its addresses.
     """
-    from inkguard_server.app import serve as run
-    from inkguard_server.settings import load_settings
+    with needs_extra("server", "the sidecar"):
+        from inkguard_server.app import serve as run
+        from inkguard_server.settings import load_settings
 
     run(load_settings(config, **({"allow_unguarded": True} if allow_unguarded else {})))
 
@@ -210,7 +212,8 @@ def main() -> None:
     """Entry point: a user's mistake is one line on standard error and exit code 2, no traceback."""
     own_process()  # before a model library is imported
     try:
-        app()
+        with needs_extra("all", "this command"):
+            app()
     except GuardError as error:
         Console(stderr=True, soft_wrap=True).print(
             f"[red]error:[/red] {escape(str(error))}", highlight=False
@@ -300,12 +303,12 @@ def _check_out(out: Path) -> None:
         raise typer.BadParameter(f"--out {out}: the folder {out.parent} does not exist")
 
 
-def _save(outcome: Outcome, out: Path) -> None:
-    if outcome.image is not None:
-        outcome.image.save(out, format="PNG")
+def _save(outcome: Result, out: Path) -> None:
+    if not outcome.blocked:
+        out.write_bytes(outcome.pngs[0])
 
 
-def _outcome_json(outcome: Outcome, out: Path) -> dict[str, Any]:
+def _outcome_json(outcome: Result, out: Path) -> dict[str, Any]:
     return {
         **outcome.decision.to_json(),
         "blocked": outcome.blocked,

@@ -5,7 +5,7 @@ need the donor's own stream through all earlier blocks. For flagged rows only, t
 travel along: they attend to [donor text, picture], the picture does not see them, except at the
 sites, where the picture's queries read the donor's keys and values in place of the prompt's.
 Patching at localized layers: Staniszewski et al. 2025, section 3; the one-pass form is our own
-(docs/SUBSTITUTION.md).
+(docs/guides/substitution.md).
 
 Here is what all families share. A family says how its blocks take text along, in attention processors
 that do what the stock ones do and carry the shadow on. Everything that needs weights happens inside of

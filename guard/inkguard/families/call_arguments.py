@@ -3,7 +3,7 @@
 A call may bring text by more ways than its prompt. So each argument is listed here by what it
 carries, and one that is not listed is refused: a later diffusers may add one that carries text.
 `tests/families/test_call_arguments.py` holds the table against the signatures of all supported
-classes. docs/SUBSTITUTION.md says for each way what is done about it.
+classes. docs/guides/substitution.md says for each way what is done about it.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def substituted(
             image = pipe(**call).images[0]
 
     The edit is that of Staniszewski et al., Precise Parameter Localization for Textual Generation in
-    Diffusion Models, ICLR 2025 (docs/SUBSTITUTION.md).
+    Diffusion Models, ICLR 2025 (docs/guides/substitution.md).
     """
     adapter = adapter_for(pipe)
     names = adapter.site_names(pipe)

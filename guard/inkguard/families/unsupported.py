@@ -356,7 +356,7 @@ def why_not(kind: type) -> str:
     if kind.__module__.split(".")[0] != "diffusers":
         return (
             f"{name} is not supported: it is not one of diffusers' own classes, so which of its "
-            f"arguments carry text is not known; register_family can say so (docs/FAMILIES.md)"
+            f"arguments carry text is not known; register_family can say so (docs/reference/families.md)"
         )
     if name.endswith("ModularPipeline"):
         return (
@@ -366,6 +366,6 @@ def why_not(kind: type) -> str:
     if name not in UNSUPPORTED:
         return (
             f"{name} is not supported: it takes no prompt, or is not in the diffusers that this "
-            f"version knows (installed: {diffusers.__version__}). docs/FAMILIES.md lists what is"
+            f"version knows (installed: {diffusers.__version__}). docs/reference/families.md lists what is"
         )
-    return f"{name} is not supported: {UNSUPPORTED[name].reason}. docs/FAMILIES.md lists what is"
+    return f"{name} is not supported: {UNSUPPORTED[name].reason}. docs/reference/families.md lists what is"

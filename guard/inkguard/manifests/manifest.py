@@ -198,7 +198,7 @@ def choose_manifest(
         raise ManifestError(
             f"the manifest {manifest.name!r} says `reached: false`: no set of sites kept the word out "
             f"as well as a swap of the whole prompt does, so it may stay in the picture. Measure "
-            f"again with more pictures (docs/LOCALIZE.md), or take it with unreached=True"
+            f"again with more pictures (docs/how-to/localize.md), or take it with unreached=True"
         )
     return manifest
 
@@ -221,6 +221,7 @@ def find_manifest(denoiser: Any, names: Sequence[str], folder: Path | None) -> M
             return manifest
     raise UnsupportedModel(
         f"no manifest fits this {type(plain(denoiser)).__name__}: its text layers have not been measured. "
-        f"Put a {FILE_NAME} into the model's folder (`inkguard localize` measures one, docs/LOCALIZE.md), or "
-        f"ask for the method 'prompt_swap', which changes the whole picture"
+        f"Put a {FILE_NAME} into the model's folder (`inkguard localize` measures one, docs/how-to/localize.md), or "
+        f"have the whole prompt swapped, which changes the whole picture: fallback=True in Python, "
+        f"`--method prompt_swap` on the command line, `fallback: true` for a model of a server"
     )

@@ -1,57 +1,31 @@
-"""Detoxify's scores for the texts that a prompt wants drawn, without a network and without surprises.
+"""Detoxify's scores for the texts that a prompt wants drawn.
 
-The `detoxify` package's own class does the scoring. Around it: our checkpoint ships as safetensors
-and becomes a private temporary one while it loads; the published models load from local files whose
-digest is checked first; long text, which Detoxify cuts silently, is scored in overlapping windows.
+The `detoxify` package's own class does the scoring. It cuts long text silently, so long text is scored
+here in overlapping windows. Importing this module imports torch.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import math
 import os
 import pickle
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
 from detoxify import Detoxify
-from detoxify.detoxify import MODEL_URLS
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from transformers.utils import logging as transformers_logging
 
 from inkguard.errors import ClassifierError, ModelError
 from inkguard.fork import ForkSafeLock, computing
-from inkguard.package_data import data_folder
-from inkguard.process import without_bars
-
-__all__ = ["DIGEST_VARIABLE", "EMBEDDED", "FOLDER_VARIABLE", "ToxicityClassifier"]
-
-EMBEDDED = data_folder("models") / "toxicity"
-FOLDER_VARIABLE = "INKGUARD_DETOXIFY_DIR"
-DIGEST_VARIABLE = "INKGUARD_DETOXIFY_SHA256"
-
-_BASES = {
-    "original": "bert-base-uncased",
-    "unbiased": "roberta-base",
-    "multilingual": "xlm-roberta-base",
-}
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "sentencepiece.bpe.model",
+from inkguard.score.detoxify_checkpoint import (
+    EMBEDDED,
+    PUBLISHED,
+    embedded_checkpoint,
+    load_through_detoxify,
+    published_checkpoint,
 )
+
+__all__ = ["ToxicityClassifier"]
+
 _BATCH = 64
 _WINDOW = 32  # tokens: a few toxic words would drown in a window as long as the model's limit
 
@@ -80,13 +54,15 @@ class ToxicityClassifier:
         Raises ModelError, which says what to put where, for files that are missing or not the
         expected ones.
         """
-        if name != "embedded" and name not in _BASES:
-            known = ", ".join(("embedded", *_BASES))
+        if name != "embedded" and name not in PUBLISHED:
+            known = ", ".join(("embedded", *PUBLISHED))
             raise ModelError(f"there is no toxicity model {name!r}; known are {known}")
         with computing():
-            embedded = name == "embedded"
-            source = _embedded(folder or EMBEDDED) if embedded else _published(name, folder)
-            return cls(_through_detoxify(source))
+            if name == "embedded":
+                checkpoint = embedded_checkpoint(folder or EMBEDDED)
+            else:
+                checkpoint = published_checkpoint(name, folder)
+            return cls(load_through_detoxify(checkpoint))
 
     def scores(self, texts: Sequence[str]) -> list[dict[str, float]]:
         """Per text a score in 0..1 for each label; of a long text, the highest of its windows.
@@ -137,104 +113,6 @@ class ToxicityClassifier:
         for start in range(0, len(offsets) - _WINDOW // 2, _WINDOW // 2):
             window = offsets[start : start + _WINDOW]
             yield text[window[0][0] : window[-1][1]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
-    """What Detoxify needs: a checkpoint without its paths, and the folder of config and tokenizer."""
-
-    config: dict[str, Any]
-    state: Mapping[str, torch.Tensor]
-    folder: Path
-
-
-def _embedded(folder: Path) -> _Source:
-    try:
-        classes = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))["classes"]
-        state = load_file(folder / "model.safetensors")
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise ModelError(
-            f"{folder}: no toxicity classifier ({type(error).__name__}). It needs config.json, "
-            "metadata.json, model.safetensors, tokenizer.json and tokenizer_config.json; the "
-            "package brings them, and `python -m training.toxicity` makes them"
-        ) from None
-    arch = {
-        "model_name": "BertForSequenceClassification",
-        "tokenizer_name": "BertTokenizer",
-        "num_classes": len(classes),
-    }
-    # Half the size on disk, but sums of half-precision numbers are slow and coarse on a CPU.
-    full = {key: tensor.float() for key, tensor in state.items()}
-    config = {"arch": {"args": arch}, "dataset": {"args": {"classes": classes}}}
-    return _Source(config=config, state=full, folder=folder)
-
-
-def _published(name: str, folder: Path | None) -> _Source:
-    url, base = MODEL_URLS[name], _BASES[name]
-    file = url.rpartition("/")[2]
-    if folder is None and (named := os.environ.get(FOLDER_VARIABLE)):
-        folder = Path(named)
-    where = folder or Path(f"${FOLDER_VARIABLE}")
-    hint = (
-        f"the toxicity model {name!r} is not downloaded: put {url} at {where / file}, and "
-        f"config.json and the tokenizer files of {base} into {where / name}/"
-    )
-    if folder is None:
-        raise ModelError(f"{hint}; then set {FOLDER_VARIABLE} to that folder")
-    try:
-        data = (folder / file).read_bytes()
-    except OSError as error:
-        raise ModelError(f"{hint} ({type(error).__name__})") from None
-    if not (folder / name / "config.json").is_file():
-        raise ModelError(f"{hint} (no config.json)")
-    # The name ends in the first 8 digits of the SHA-256, as torch.hub has it. What is hashed is
-    # what is read: the file is not opened a second time.
-    expected = os.environ.get(DIGEST_VARIABLE) or file.removesuffix(".ckpt").rpartition("-")[2]
-    digest = hashlib.sha256(data).hexdigest()
-    if not digest.startswith(expected.lower()):
-        raise ModelError(
-            f"{folder / file}: the SHA-256 begins with {digest[:8]}, not with {expected}; it is not "
-            f"the published file. A full digest of your own choice goes into {DIGEST_VARIABLE}"
-        )
-    try:
-        # Eight digits do not stop a determined forger, so no code is unpickled either.
-        loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        return _Source(config=loaded["config"], state=loaded["state_dict"], folder=folder / name)
-    except Exception as error:
-        kind = type(error).__name__
-        raise ModelError(f"{folder / file}: not a Detoxify checkpoint ({kind})") from None
-
-
-def _through_detoxify(source: _Source) -> Detoxify:
-    """Give `source` to Detoxify by way of a private folder (mode 0700), which is then deleted."""
-    with (
-        tempfile.TemporaryDirectory(prefix="inkguard-") as made,
-        without_bars(transformers_logging),
-    ):
-        private = Path(made)
-        try:
-            # A folder's config beats Detoxify's num_classes, so that it must say it.
-            config = json.loads((source.folder / "config.json").read_text(encoding="utf-8"))
-            args = {**source.config["arch"]["args"], "model_type": str(private)}
-            if len(config.get("id2label", ())) != args["num_classes"]:
-                config["id2label"] = {i: f"LABEL_{i}" for i in range(args["num_classes"])}
-                config["label2id"] = {v: k for k, v in config["id2label"].items()}
-            (private / "config.json").write_text(json.dumps(config), encoding="utf-8")
-            for file in _TOKENIZER_FILES:
-                if (source.folder / file).is_file():
-                    shutil.copyfile(source.folder / file, private / file)
-            checkpoint = private / "detoxify.ckpt"
-            whole = {**source.config, "arch": {**source.config["arch"], "args": args}}
-            torch.save({"config": whole, "state_dict": dict(source.state)}, checkpoint)
-            detoxify = Detoxify(checkpoint=str(checkpoint), huggingface_config_path=str(private))
-        except Exception as error:
-            kind = type(error).__name__
-            raise ModelError(f"{source.folder}: Detoxify cannot load the model ({kind})") from None
-    # transformers fills what a checkpoint lacks with random numbers, and only warns.
-    for key, tensor in detoxify.model.state_dict().items():
-        if key not in source.state or not torch.equal(tensor, source.state[key]):
-            raise ModelError(f"{source.folder}: the weights of {key} are not the checkpoint's")
-    return detoxify
 
 
 def _token_limit(detoxify: Detoxify) -> int:

@@ -69,9 +69,9 @@ def checker_for(policy: Policy, lists_only: bool) -> Checker:
     if not policy.uses_classifier:
         return Checker(policy, None)
     with waiting("Loading the classifier"):
-        from inkguard.score.detoxify import ToxicityClassifier
+        from inkguard.score.scorer import load_scorer
 
-        return Checker(policy, ToxicityClassifier.load())
+        return Checker(policy, load_scorer())
 
 
 def decisions(checker: Checker, prompts: Sequence[str]) -> list[Decision]:
