@@ -87,7 +87,7 @@ def main() -> None:
     drawing = guarded.draw(
         {
             "prompt": ['a red sign that says "IDIOT" on a blue background'],
-            "num_inference_steps": 8,
+            "num_inference_steps": 4,
             "sharpness": 2.0,
         }
     )

@@ -11,7 +11,8 @@ import pytest
 from diffusers.pipelines import auto_pipeline
 
 from inkguard.errors import UnsupportedModel
-from inkguard.families import BUILT_IN, adapter_for
+from inkguard.families import BUILT_IN, Family, adapter_for, families, register_family
+from inkguard.families.sd.adapter import SdAdapter
 from inkguard.families.unsupported import UNSUPPORTED
 from tools.families_page import page
 
@@ -120,3 +121,72 @@ def test_classes_that_nobody_knows_are_refused() -> None:
 def test_the_page_is_what_the_registry_says() -> None:
     """Otherwise: python -m tools.families_page > docs/reference/families.md."""
     assert _PAGE.read_text() == page()
+
+
+class _Poster(diffusers.StableDiffusionPipeline):
+    """A class of somebody's own, with the arguments that the guard looks up."""
+
+    def __call__(  # type: ignore[override]
+        self, prompt: Any, num_inference_steps: int = 50, guidance_scale: float = 7.5
+    ) -> Any:
+        raise NotImplementedError
+
+
+class _SecondText(_Poster):
+    def __call__(  # type: ignore[override]
+        self, prompt: Any, prompt_2: Any, num_inference_steps: int = 50, guidance_scale: float = 7.5
+    ) -> Any:
+        raise NotImplementedError
+
+
+class _Hidden(_Poster):
+    def __call__(self, prompt: Any, **more: Any) -> Any:
+        raise NotImplementedError
+
+
+class _TextAsSetting(SdAdapter):
+    settings = frozenset({"content_prompt"})
+
+
+class _OtherText(SdAdapter):
+    text_arguments = ("caption",)
+
+
+class _OtherEmbeddings(SdAdapter):
+    embedding_arguments = ("image",)
+
+
+def _family(**more: Any) -> Family:
+    given: dict[str, Any] = {
+        "name": "poster",
+        "pipelines": (_Poster,),
+        "denoiser": diffusers.UNet2DConditionModel,
+        "adapter": SdAdapter(),
+        "config": (),
+    }
+    return Family(**{**given, **more})
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"pipelines": ("StableDiffusionPipeline",)}, "registered already"),
+        ({"pipelines": (diffusers.StableDiffusionPipeline,)}, "registered already"),
+        ({"pipelines": (_Poster, _SecondText)}, "prompt_2'.*nobody would check"),
+        ({"pipelines": (_Hidden,)}, "does not name .*guidance_scale.*num_inference_steps"),
+        ({"denoiser": diffusers.SD3Transformer2DModel}, "CrossText does not edit a SD3"),
+        ({"adapter": _TextAsSetting()}, "content_prompt.* sound like text"),
+        ({"adapter": _OtherText()}, "text_arguments must be"),
+        ({"adapter": _OtherEmbeddings()}, "embedding_arguments must be"),
+    ],
+)
+def test_a_family_that_could_leave_text_unchecked_is_not_registered(
+    more: dict[str, Any], message: str
+) -> None:
+    """With the reason, and with nothing of it in the register."""
+    before = families()
+    with pytest.raises(ValueError, match=message):
+        register_family(_family(**more))
+    assert families() == before
+    with pytest.raises(UnsupportedModel):
+        adapter_for(_bare(_Poster))
