@@ -77,8 +77,7 @@ class GuardedPipeline:
         reader: Reader | None,
         token_texts: Mapping[str, str] | None = None,
     ) -> None:
-        if type(pipe) is GuardedPipeline:
-            raise UnguardedUse("the pipeline is guarded already: wrap the bare one")
+        _refuse_guarded(pipe)
         self._matched = None
         self._parts = Parts(
             pipe=pipe,
@@ -89,6 +88,11 @@ class GuardedPipeline:
             token_texts=dict(token_texts or {}),
         )
         self._refuse_processors()
+
+    @property
+    def parts(self) -> Parts:
+        """What the guard is made of. Its `pipe` draws without the guard."""
+        return self._parts
 
     @property
     def _pipe(self) -> Any:
@@ -189,6 +193,11 @@ class GuardedPipeline:
     def check_size(self, width: int | None, height: int | None) -> None:
         """Raise InvalidInput for a size in pixels that the model cannot draw."""
         self._adapter.check_size(self._pipe, width, height)
+
+    def check_takes(self, argument: str) -> None:
+        """Raise InvalidInput for an argument that the wrapped pipeline's call does not have."""
+        if not takes(self._pipe, argument):
+            raise InvalidInput(argument, f"a {type(self._pipe).__name__} takes none")
 
     def draw(
         self,
@@ -321,6 +330,7 @@ def wrap(
         guarded = wrap(pipe, folder=Path("my-model"), policy=Path("shop.yaml")).to("cuda")
         image = guarded('a sign that says "HELLO"').images[0]
     """
+    _refuse_guarded(pipe)
     checker = load_checker(policy)
     chosen = manifest_for(
         pipe,
@@ -338,6 +348,11 @@ def wrap(
     )
     guarded.refuse_unsupported()  # now, and not with the first prompt
     return guarded
+
+
+def _refuse_guarded(pipe: Any) -> None:
+    if type(pipe) is GuardedPipeline:
+        raise UnguardedUse("the pipeline is guarded already: wrap the bare one")
 
 
 def _is_part(value: Any) -> bool:

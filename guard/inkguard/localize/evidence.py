@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from inkguard.families.registry import family_of
-from inkguard.localize.plan import RULE, Findings
-from inkguard.localize.sweep import Score, Sweep
+from inkguard.localize.plan import RULE, LocalizationResult
+from inkguard.localize.sweep import Sweep, SweepScore
 from inkguard.manifests.manifest import NUMBERING, digest_config
 
 __all__ = ["manifest_data", "versions", "write_manifest"]
@@ -45,7 +45,7 @@ def versions() -> dict[str, str]:
 
 
 def manifest_data(
-    findings: Findings,
+    result: LocalizationResult,
     sweep: Sweep,
     pipe: Any,
     *,
@@ -56,19 +56,19 @@ def manifest_data(
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """A manifest in the format of `inkguard.manifests.manifest`, as plain data."""
-    denoiser, final = sweep.drawer.denoiser, findings.final
+    denoiser, final = sweep.drawer.denoiser, result.final
     config = {k: denoiser.config[k] for k in family_of(pipe).config if k in denoiser.config}
     substitution: dict[str, Any] = {
         "numbering": NUMBERING,
         "sites": list(final.sites),
-        "modules": [findings.sites[n].module for n in final.sites],
+        "modules": [result.sites[n].module for n in final.sites],
         "start_step": final.start_step,
         "of_steps": sweep.drawer.steps,
-        "share_of_parameters": round(findings.share(final.sites), 6),
+        "share_of_parameters": round(result.share(final.sites), 6),
     }
     if final.swap_pooled:
         substitution["swap_pooled"] = True
-    rule = RULE.format(within=findings.search.within)
+    rule = RULE.format(within=result.search.within)
     return {
         "format": 1,
         "name": name,
@@ -88,8 +88,8 @@ def manifest_data(
             "date": datetime.date.today().isoformat(),
             **settings,
             "versions": versions(),
-            "rule": "chosen by hand (--sites)" if findings.search.override else rule,
-            "reached": findings.choice.reached,
+            "rule": "chosen by hand (--sites)" if result.search.override else rule,
+            "reached": result.choice.reached,
             "columns": "OCR similarity (1 - normalised Levenshtein distance), share of exact texts "
             "and character F1 of the prompt's and the donor's text; picture against the unpatched "
             "one, in all, inside and outside of the text region",
@@ -97,7 +97,7 @@ def manifest_data(
                 kind: _rounded(sweep.score(final, equal_length=equal))
                 for kind, equal in (("equal", True), ("different", False))
             },
-            "table": {v.key: _rounded(s) for v, s in findings.scores.items()},
+            "table": {v.key: _rounded(s) for v, s in result.scores.items()},
         },
     }
 
@@ -109,7 +109,7 @@ def write_manifest(path: Path, data: Mapping[str, Any]) -> None:
     part.replace(path)
 
 
-def _rounded(score: Score) -> dict[str, float]:
+def _rounded(score: SweepScore) -> dict[str, float]:
     return {
         name: round(score[key], 5) for name, key in _SHOWN.items() if not math.isnan(score[key])
     }
