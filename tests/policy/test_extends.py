@@ -64,7 +64,7 @@ def test_who_replaced_what_is_known(author: Author) -> None:
     """For lint: the id and place of what holds, and of what there was."""
     author.extending(OWN_LIST)
     (replaced,) = read_policy(author.folder / "own.yaml").replaced
-    assert (replaced.rule, replaced.other_rule) == ("insult.blocked/1", "insult.mild/1")
+    assert (replaced.rule, replaced.other_rule) == ("insult.blocked#49ae", "insult.mild#49ae")
     assert replaced.place.endswith("own.yaml:8:60")
     assert replaced.other.endswith("words.yaml:6:13")
 
@@ -89,7 +89,7 @@ def test_parts_are_merged(author: Author) -> None:
         """
     )
     assert list(policy.categories) == ["insult", "slur", "threat"]
-    assert [(k, t.category, t.minimum) for k, t in policy.detoxify.items()] == [
+    assert [(k, t.category, t.threshold) for k, t in policy.detoxify.items()] == [
         ("threat", "threat", 0.9)
     ]
     assert (policy.on_error.lists, policy.on_error.classifier) == (Action.FLAG, Action.FLAG)
@@ -119,7 +119,7 @@ def test_the_shipped_policy_by_name(author: Author, default: Policy) -> None:
     """`extends: default` is the policy that comes with the package."""
     head = "apiVersion: inkguard/v1\nname: own\nversion: '1'\nextends: default\n"
     policy = load_policy(author.write("shop.yaml", head + "mode: shadow\n"))
-    assert len(policy.entries) == len(default.entries)
+    assert len(policy.terms) == len(default.terms)
     assert policy.digest != default.digest
 
 
@@ -130,3 +130,9 @@ def test_circles_are_refused(author: Author) -> None:
     path = author.write("b.yaml", head + "a.yaml\n")
     with pytest.raises(PolicyError, match=r"a\.yaml:4:10: this policy extends itself"):
         load_policy(path)
+
+
+def test_tests_of_an_extended_policy_may_name_what_is_replaced(author: Author) -> None:
+    """A term that the outer policy takes over has another id there; the inner policy's tests are its own."""
+    author.more("tests:\n  - {prompt: '\"IDIOT\"', action: substitute, rule: insult.mild#49ae}\n")
+    assert action(author.extending(OWN_LIST), "IDIOT") is Action.BLOCK

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inkguard.check.checker import Checker
-from inkguard.check.findings import look
-from inkguard.extract import extract
+from inkguard.match.fold import fold
 from inkguard.policy.apply import ruled
 from inkguard.policy.load import load_policy
-from inkguard.policy.rules import Condition, Kind
+from inkguard.policy.rules import Condition, ScoreRange, SpanKind
 from inkguard.types import Action, Severity
 
 if TYPE_CHECKING:
@@ -104,14 +103,14 @@ def exception(more: str, day: str = "2999-01-01") -> str:
         ("text: Idiot Juice", 'a bottle of "IDIOT JUICES"', "substitute"),
         ("text: Idiot Juice", 'a bottle of "IDIOT JUICE, IDIOT"', "substitute"),
         ("text: Idiot Juice", SIGN, "substitute"),
-        ("rule: insult.mild/1", SIGN, "allow"),
-        ("rule: insult.mild/2", SIGN, "substitute"),
+        ("rule: insult.mild#49ae", SIGN, "allow"),
+        ("rule: insult.mild#6541", SIGN, "substitute"),
         ("rule: insult.mild", '"SHUT UP"', "allow"),
         ("rule: insult", '"SHUT UP"', "allow"),
-        ("rule: insult.mild/1, text: the idiot", '"THE IDIOT"', "allow"),
-        ("rule: insult.mild/2, text: the idiot", '"THE IDIOT"', "substitute"),
-        ("rule: insult.mild/1, action: flag", SIGN, "flag"),
-        ("rule: insult.mild/1, action: block", SIGN, "substitute"),
+        ("rule: insult.mild#49ae, text: the idiot", '"THE IDIOT"', "allow"),
+        ("rule: insult.mild#6541, text: the idiot", '"THE IDIOT"', "substitute"),
+        ("rule: insult.mild#49ae, action: flag", SIGN, "flag"),
+        ("rule: insult.mild#49ae, action: block", SIGN, "substitute"),
     ],
 )
 def test_exceptions(author: Author, more: str, prompt: str, action: str) -> None:
@@ -122,14 +121,14 @@ def test_exceptions(author: Author, more: str, prompt: str, action: str) -> None
 def test_exceptions_end(author: Author) -> None:
     """An exception holds through its last day, and not on the next."""
     policy = author.load(exception("rule: insult.mild", "2026-06-30"))
-    seen = look(policy, SIGN, extract(SIGN), None)
+    seen = Checker(policy, None).trace(SIGN).search.ruled
     assert [r.by for r in seen] == [None]  # long over
     found = [r.found for r in seen]
     last = datetime.date(2026, 6, 30)
-    (held,) = ruled(policy, SIGN, found, last)
+    (held,) = ruled(policy, fold(SIGN), found, last)
     assert (held.finding.action, held.asked) == (Action.ALLOW, Action.SUBSTITUTE)
     assert held.by is policy.exceptions[0]
-    (over,) = ruled(policy, SIGN, found, last + datetime.timedelta(1))
+    (over,) = ruled(policy, fold(SIGN), found, last + datetime.timedelta(1))
     assert over.finding.action is Action.SUBSTITUTE
 
 
@@ -152,10 +151,10 @@ def test_a_brand_is_no_hole_for_a_classifier(author: Author, scoring: Callable[.
 
 def test_includes() -> None:
     """A condition includes another where it asks for nothing that the other does not."""
-    wide = Condition(categories=frozenset(("insult", "slur")))
-    narrow = Condition(categories=frozenset(("insult",)), severities=frozenset((Severity.MILD,)))
+    wide = Condition(category=frozenset(("slur", "insult")))
+    narrow = Condition(category=frozenset(("insult",)), severity=frozenset((Severity.MILD,)))
     assert Condition().includes(wide)
     assert wide.includes(narrow)
     assert not narrow.includes(wide)
-    assert not Condition(kinds=frozenset((Kind.QUOTED,))).includes(narrow)
-    assert not Condition(least=0.5).includes(narrow)
+    assert not Condition(span=frozenset((SpanKind.QUOTED,))).includes(narrow)
+    assert not Condition(score=ScoreRange(at_least=0.5)).includes(narrow)

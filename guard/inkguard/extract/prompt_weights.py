@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-__all__ = ["GROUP_END", "GROUP_START", "syntax"]
+from inkguard.extract.tuning import TUNING
+
+__all__ = ["GROUP_END", "GROUP_START", "weight_edits"]
 
 GROUP_START, GROUP_END = "\x1e", "\x1f"
 """White space in a view, in place of the brackets around several words."""
 
-_MOST = 4000  # see escapes.MOST_EDITS
 _HINT = re.compile(r"[()\[\]{}|]|<\w|::|--[a-z]|AND|BREAK|ADD")
 _TOKEN = re.compile(
     r"""(?=[<BA\-:\\()\[\]{}|])(?:
@@ -38,13 +39,16 @@ _FLAT = {"network": "\n", "join": "\n", "number": "\n", "option": "\n", "part": 
 _SWITCH = re.compile(r"[^:\s|]{1,60}(:)[^:|]{0,60}$")
 
 
-def syntax(prompt: str) -> Iterator[tuple[int, int, str]]:
-    """Edits that leave the syntax out, in no particular order. Brackets without a partner stay."""
+def weight_edits(prompt: str) -> Iterator[tuple[int, int, str]]:
+    """Edits that leave the syntax out, in no particular order. Brackets without a partner stay.
+
+    `"a (red:1.3) car"` gives `(2, 3, "")` and `(6, 11, "")`.
+    """
     if not _HINT.search(prompt):
         return
     stack: list[re.Match[str]] = []
     bars: list[int] = []
-    for token in islice(_TOKEN.finditer(prompt), _MOST):
+    for token in islice(_TOKEN.finditer(prompt), TUNING.most_edits):
         kind = token.lastgroup or ""
         if kind in _FLAT:
             yield token.start(), token.end(), _FLAT[kind]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -13,12 +15,12 @@ import yaml
 from rich.style import Style
 from rich.text import Text
 
-from inkguard.cli.policy.explain import explained
 from inkguard.policy.load import load_policy
 from tests.cli.policy.cli import TESTS, call
 
 if TYPE_CHECKING:
-    from inkguard.policy.model import Policy
+    from pathlib import Path
+
     from tests.policy.conftest import Author
 
 
@@ -26,13 +28,26 @@ def test_show(author: Author) -> None:
     """The effective policy as YAML, with terms counted, or listed when asked."""
     author.extending("mode: shadow\n")
     path = author.folder / "own.yaml"
-    shown = yaml.safe_load(call("show", path).stdout)
+    text = call("show", path).stdout
+    shown = yaml.safe_load(text)
     assert (shown["name"], shown["mode"]) == ("own", "shadow")
-    assert shown["digest"] == load_policy(path).digest
-    assert shown["extends"] == [str(author.folder / "policy.yaml")]
-    assert shown["wordlists"]["insult.mild"]["terms"] == 2
+    assert f"# digest: {load_policy(path).digest}\n" in text
+    rule = {"severity": "mild", "action": "substitute", "terms": 1, "exact": 1}
+    assert shown["wordlists"] == [{"category": "insult", "rules": {"mild": rule}}]
+    said = json.loads(call("show", path, "--json").stdout)
+    assert said["extended"] == [str(author.folder / "policy.yaml")]
+    assert said["digest"] == load_policy(path).digest
     listed = json.loads(call("show", path, "--terms", "--json").stdout)
-    assert listed["wordlists"]["insult.mild"]["terms"] == ["idiot", "shut up"]
+    assert listed["wordlists"][0]["rules"]["mild"]["terms"] == ["idiot"]
+
+
+def test_show_makes_a_policy(author: Author) -> None:
+    """With --terms, what is printed needs no other file, and decides the same."""
+    author.extending("mode: shadow\nwhole_prompt: {classifier: true}\n")
+    path = author.folder / "own.yaml"
+    again = author.write("shown.yaml", call("show", path, "--terms").stdout)
+    one, other = load_policy(path), load_policy(again)
+    assert one == replace(other, digest=one.digest)
 
 
 @pytest.mark.parametrize(("said", "shown"), [("true", True), ("false", False), ("all", "all")])
@@ -53,18 +68,24 @@ def test_tests_fail(author: Author) -> None:
     path = author.more(
         "mode: shadow\n" + TESTS + "  - {prompt: '\"SHUT UP\"', action: allow}\n"
         "  - {prompt: '\"SHUT UP\"', action: substitute, category: slur}\n"
-        "  - {prompt: '\"SHUT UP\"', action: substitute, rule: insult.mild/1}\n"
+        "  - {prompt: '\"SHUT UP\"', action: substitute, rule: insult.mild#49ae}\n"
     )
     xml = author.folder / "junit.xml"
     result = call("test", path, "--junit", xml, code=1)
     assert "2 of 5 tests passed" in result.stdout
-    assert "expected allow, got substitute (findings: insult.mild/2)" in result.stdout
+    assert "expected allow, got substitute (findings: insult.mild#6541)" in result.stdout
     assert "SHUT" not in result.stdout + xml.read_text()
     suite = ElementTree.parse(xml).getroot()
-    assert suite.attrib == {"name": "policy test", "tests": "5", "failures": "3"}
+    assert (suite.attrib["name"], suite.attrib["tests"]) == ("policy test", "5")
+    assert suite.attrib["failures"] == "3"
+    times = [float(case.attrib["time"]) for case in suite]
+    assert min(times) > 0
+    assert sum(times) == pytest.approx(float(suite.attrib["time"]), abs=1e-5)
     failed = {c.attrib["name"]: c[0].attrib["message"] for c in suite if len(c)}
     assert failed["policy.yaml:12:5"] == "expected a finding in slur, got insult"
-    assert failed["policy.yaml:13:5"] == "expected a finding of insult.mild/1, got insult.mild/2"
+    assert (
+        failed["policy.yaml:13:5"] == "expected a finding of insult.mild#49ae, got insult.mild#6541"
+    )
 
 
 def test_a_file_of_prompts(author: Author) -> None:
@@ -91,6 +112,10 @@ def test_a_file_of_prompts(author: Author) -> None:
         ("{", "this is not JSON"),
         ('{"text": "a"}', "expected an object with a string as prompt"),
         ('{"prompt": "secret", "action": "stop"}', "expected an action"),
+        (
+            '{"prompt": "secret", "action": "flag", "rule": "insult.mild/2"}',
+            "ids by position are no longer taken",
+        ),
     ],
 )
 def test_mistakes_exit_2(author: Author, line: str, message: str) -> None:
@@ -110,15 +135,16 @@ def test_no_tests_are_a_mistake(author: Author) -> None:
 
 
 def test_explain(author: Author) -> None:
-    """Each step stands there: offsets under the prompt, readings, what matched and who decided."""
+    """Each step is there: offsets under the prompt, readings, what matched and who decided."""
     path = author.more("rules:\n  - {name: house rule, when: {category: insult}, action: block}\n")
     text = call("explain", 'a sign that says "1D10T"', "--policy", path).stdout
     lines = text.splitlines()
     (at,) = [n for n, line in enumerate(lines) if line.startswith("     0  a sign")]
     assert lines[at + 1].rstrip() == " " * 26 + "^^^^^"
     assert lines[at][26:31] == "1D10T"
-    for part in ("block  findings", "leet        idiot", "insult.mild/1", "words.yaml:6:13"):
+    for part in ("block  findings", "insult.mild#49ae", "words.yaml:6:13"):
         assert part in text
+    assert re.search(r"18:23 +leet +idiot *\n", text)
     assert "rule house rule" in text
 
 
@@ -133,17 +159,67 @@ def test_explain_for_programs(author: Author) -> None:
     assert {"where": "spans", "how": "joined", "text": "IDIOT"} in said["readings"]
     outside = said["decided"][0]
     assert outside == {
-        **{"start": 3, "end": 8, "rule": "insult.mild/1", "source": "wordlist"},
+        **{"start": 3, "end": 8, "rule": "insult.mild#49ae", "source": "wordlist"},
         **{"span": "outside", "reading": "plain", "asked": "flag", "action": "flag", "by": None},
     }
     assert [d["source"] for d in said["decided"][1:]] == ["joined", "joined"]
 
 
-def test_explain_is_the_decision(default: Policy) -> None:
-    """What is explained is what was found and decided."""
-    for prompt in ('a mug: "LOSER" and "SHUT UP"', "a cat", '"toidi"', '"L.O.S.E.R\n!"'):
-        found = explained(default, prompt, lists_only=True)
-        assert tuple(r.finding for r in found.ruled) == found.decision.findings
+PLAY = """
+allow: allow.txt
+rules:
+  - {name: house rule for shouting, when: {span: unquoted}, action: block}
+exceptions:
+  - {name: a play on stage, owner: arts@example.com, reason: r, expires: 2999-01-01, text: Idiot Brothers}
+"""
+PROMPT = 'the "IDIOT BROTHERS", a "DICK VAN IDIOT" and a book saying SHUT UP'
+
+
+def test_explain_says_why_not(author: Author) -> None:
+    """The term that was seen is named with the allowed term that covers it, and where both stand."""
+    author.write("allow.txt", "# names\ndick van idiot\n")
+    path = author.more("allow: allow.txt\n")
+    prompt = 'a poster "DICK VAN IDIOT"'
+    text = call("explain", prompt, "--policy", path).stdout
+    seen = text.partition("6 What was seen and let be\n")[2]
+    for part in ("19:24  IDIOT  read plain", "(words.yaml:6:13), the term idiot"):
+        assert part in seen
+    assert "covered by the allowed term dick van idiot (allow.txt:2" in seen
+    said = json.loads(call("explain", prompt, "--policy", path, "--json").stdout)
+    assert said["action"] == "allow"
+    (let_be,) = said["let_be"]
+    assert (let_be["term"], let_be["why"]) == ("idiot", "allowed")
+    assert let_be["allowed_at"].startswith(str(author.folder / "allow.txt"))
+
+
+def test_explain_numbers_every_step(author: Author) -> None:
+    """The steps are numbered without a gap, whether or not there is anything to say in one."""
+    for prompt in ('"IDIOT"', "a cat"):
+        text = call("explain", prompt, "--policy", author.more("")).stdout
+        assert re.findall(r"^(\d) [A-Z]", text, re.MULTILINE) == list("1234567")
+    assert "the policy has no thresholds for it" in text
+
+
+@pytest.mark.parametrize("columns", [60, 80, 160])
+def test_explain_cuts_nothing(
+    author: Author, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """On a narrow terminal lines are broken between words; all that decides can be read."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    author.write("allow.txt", "dick van idiot\n")
+    shown = Text.from_ansi(call("explain", PROMPT, "--policy", author.more(PLAY)).stdout).plain
+    own = shown.partition("2 Text to be drawn")[2]  # the prompt above is broken at its offsets
+    assert max(map(len, own.splitlines())) <= columns
+    assert "…" not in shown
+    told = re.sub(r":\d+:\d+", "", " ".join(own.split()))
+    for part in (
+        "asked substitute, decided by rule house rule for shouting (policy.yaml): block",
+        "decided by exception a play on stage (policy.yaml), arts@example.com, to 2999-01-01: allow",
+        "covered by the allowed term dick van idiot (allow.txt)",
+        "block: the strictest of 2, insult.mild",
+    ):
+        assert part in told
 
 
 def test_explain_shows_what_was_found(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,6 +239,78 @@ def test_explain_draws_a_picture(author: Author) -> None:
     svg = author.folder / "explain.svg"
     call("explain", "a cat with [brackets]", "--policy", author.more(""), "--svg", svg)
     assert "brackets" in svg.read_text()
+    assert_self_contained(svg)
+
+
+def assert_self_contained(svg: Path) -> None:
+    """Whoever looks at the picture fetches nothing from another server."""
+    text = svg.read_text()
+    assert "url(http" not in text.replace('"', "")
+    assert "@font-face" not in text
+    assert set(re.findall(r"https?://[\w.]+", text)) <= {
+        "http://www.w3.org",
+        "https://www.textualize.io",
+    }
+
+
+def test_lint_draws_a_picture(author: Author) -> None:
+    """Likewise; and the level stands there in words, as colours are not seen by all."""
+    svg = author.folder / "lint.svg"
+    result = call("lint", author.more(""), "--svg", svg, code=1)
+    assert_self_contained(svg)
+    assert "unused categories (1 warning)" in result.stdout
+    assert "tests (1 note)" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["lint", "test", "diff"])
+def test_nothing_is_cut_at_80_columns(
+    author: Author, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Ids, places and reasons go on in the next line of their cell."""
+    monkeypatch.setenv("COLUMNS", "80")
+    name = "a_rule_with_a_rather_long_name_that_somebody_gave_it"
+    author.write(
+        "words.yaml",
+        f"category: insult\nrules:\n  {name}:\n    severity: mild\n    action: flag\n"
+        "    terms: [moor, idiot]\n",
+    )
+    prompts = author.write("prompts.txt", '"IDIOT"\n')
+    path = author.folder / "policy.yaml"
+    path.write_text(path.read_text() + "tests: [{prompt: '\"IDIOT\"', action: allow}]\n")
+    strict = author.write("strict.yaml", path.read_text() + "mode: enforce\n")
+    strict.write_text(
+        strict.read_text() + "rules: [{name: r, when: {category: insult}, action: block}]\n"
+    )
+    author.write("more.txt", "moor\n")
+    arguments = {
+        "lint": (path, "--harmless", author.folder / "more.txt"),
+        "test": (path,),
+        "diff": (path, strict, "--prompts", prompts),
+    }[command]
+    text = call(command, *arguments, code=1).stdout
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    cells = [line.split("│")[2] if line.startswith("│") else line for line in text.splitlines()]
+    assert f"insult.{name}#" in re.sub(r"\s", "", "".join(cells))
+
+
+def test_schema() -> None:
+    """For editors of people who have installed the package: each kind of file has one."""
+    for kind, key in (("policy", "apiVersion"), ("words", "rules"), ("replacements", "phrases")):
+        assert key in json.loads(call("schema", kind).stdout)["properties"]
+    assert json.loads(call("schema").stdout) == json.loads(call("schema", "policy").stdout)
+    assert json.loads(call("schema", "allow").stdout)["type"] == "object"
+    assert "did you mean words?" in re.sub(r"[\s│]+", " ", call("schema", "wrods", code=2).output)
+
+
+def test_diff_with_the_shipped_policy(author: Author) -> None:
+    """`default` is the shipped policy, as it is in `extends`, unless there is such a file."""
+    prompts = author.write("prompts.txt", '"HELLO"\n')
+    own = author.write(
+        "own.yaml", "apiVersion: inkguard/v1\nname: a\nversion: '1'\nextends: default\n"
+    )
+    result = call("diff", "default", own, "--prompts", prompts, "--lists-only")
+    assert "1 prompts: none changes" in result.stdout
 
 
 def test_diff(author: Author) -> None:
@@ -174,7 +322,7 @@ def test_diff(author: Author) -> None:
     assert "4 prompts: none changes" in call("diff", old, new, "--prompts", prompts).stdout
     new.write_text(
         old.read_text() + "rules:\n  - {name: r, when: {span: outside}, action: block}\n"
-        "exceptions: [{name: x, owner: o, reason: r, expires: 2999-01-01, rule: insult.mild/2}]\n"
+        "exceptions: [{name: x, owner: o, reason: r, expires: 2999-01-01, rule: insult.mild#6541}]\n"
     )
     text = call("diff", old, new, "--prompts", prompts, code=1).stdout
     assert "4 prompts: 1 milder, 1 stricter" in text
@@ -214,10 +362,10 @@ def test_import(author: Author) -> None:
     assert "3 taken, 1 twice, 1 allowed, 1 found already" in result.stdout
     path.write_text(path.read_text().replace("[words.yaml]", "[words.yaml, wordlists/ours.yaml]"))
     policy = load_policy(path)
-    own = {e.term: e for e in policy.entries if "/ours" in f"/{e.rule.partition('.')[2]}"}
+    own = {e.term: e for e in policy.terms if "/ours" in f"/{e.rule.partition('.')[2]}"}
     assert set(own) == {"rotter", "cad", "no"}
     assert own["cad"].matching.value == "exact"
-    assert policy.lists["insult.ours_severe_substitute"].locale == "en"
+    assert policy.list_rules["insult.ours_severe_substitute"].locale == "en"
     call("import", source, "--out", target, "--category", "insult", code=2)
 
 
@@ -229,4 +377,31 @@ def test_import_mistakes(author: Author, more: tuple[str, ...]) -> None:
     """Unknown values are refused before anything is written."""
     source, target = author.write("ours.txt", "rotter\n"), author.folder / "out.yaml"
     call("import", source, "--out", target, "--policy", author.more(""), *more, code=2)
+    assert not target.exists()
+
+
+def test_import_counts_terms(author: Author) -> None:
+    """Every term that is written, also where several are matched alike."""
+    source = author.write("ours.txt", "rotter\ncad\nbounder\n")
+    target = author.folder / "out.yaml"
+    arguments = ("import", source, "--out", target, "--category", "insult")
+    result = call(*arguments, "--policy", author.more(""))
+    assert "3 taken" in result.stdout
+    assert yaml.safe_load(target.read_text())["rules"]["ours"]["terms"] == [
+        "rotter",
+        "cad",
+        "bounder",
+    ]
+
+
+def test_import_tells_every_bad_row(author: Author) -> None:
+    """With the row of the list that is imported, and nothing is written."""
+    source = author.write("ours.csv", "term,severity\nrotter,Moderate\ncad,\n!!,\n")
+    target = author.folder / "out.yaml"
+    arguments = ["policy", "import", source, "--out", target, "--category", "insult"]
+    command = [sys.executable, "-m", "inkguard", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 2
+    assert f"{source}:2:1: severity: expected one of: mild" in result.stderr
+    assert f"{source}:4:1: a term needs a letter or digit" in result.stderr
     assert not target.exists()

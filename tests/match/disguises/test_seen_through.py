@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inkguard.match.matcher import WordLists
+from inkguard.match.matcher import Matcher
 from inkguard.policy.load import load_policy
 from inkguard.types import Action
 
 POLICY = load_policy()
-LISTS = POLICY.words
-STOPPED = [e.term for e in POLICY.entries if e.action.rank >= Action.SUBSTITUTE.rank]
+LISTS = POLICY.matcher
+STOPPED = [e.term for e in POLICY.terms if e.action.rank >= Action.SUBSTITUTE.rank]
 TERMS = st.sampled_from(STOPPED)
 ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e"
 CYRILLIC = dict(zip("aceopxyijsABCEHKMOPTX", "асеорхуіјѕАВСЕНКМОРТХ", strict=True))
 HARMLESS = st.sampled_from(["a lovely day", "1 + 1 = 2", "(hello)", "e-mail: x@y.org", "***", "😀"])
 
 
-def found(lists: WordLists, text: str) -> bool:
+def found(lists: Matcher, text: str) -> bool:
     return any(m.entry.action.rank >= Action.SUBSTITUTE.rank for m in lists.find(text))
 
 
