@@ -29,7 +29,11 @@ _GROUPS = (
     ("the doors", "#d7e3f4", ("cli", "inkguard_server", "client", "wire")),
     ("measuring a model", "#e8dff5", ("localize", "evaluate", "measure")),
     ("drawing a picture", "#fbe3c0", ("guard", "draw", "families", "edit", "manifests", "verify")),
-    ("checking a prompt", "#d9efd6", ("check", "policy", "match", "extract", "score", "languages")),
+    (
+        "checking a prompt",
+        "#d9efd6",
+        ("check", "policy", "match", "extract", "score", "languages", "text"),
+    ),
 )
 _OTHER = "#eceef1"
 
