@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
+from pathlib import Path
 
 from inkguard.families.supported import FAMILIES, Family
 from inkguard.manifests.manifest import Manifest, load_manifest, shipped_manifests
 
-__all__ = ["page"]
+__all__ = ["PATH", "page"]
+
+PATH = Path(__file__).parents[1] / "docs" / "reference" / "families.md"
 
 _HEAD = """\
 # Pipeline families
 
 Which pipeline classes of diffusers the guard takes. Made of `guard/inkguard/families/supported.py`, `unsupported.py` and the
-shipped manifests by `python -m tools.families_page > docs/reference/families.md`; a test holds that it is what those say
+shipped manifests by `make pages`; a test holds that it is what those say
 and that no class which the installed diffusers exports, and whose call takes a prompt, is missing.
 
 A class is supported where an adapter reads all of its text arguments and edits its denoiser, and where tests hold the
@@ -89,4 +92,4 @@ def _by_reason(families: Mapping[str, Family]) -> Iterable[str]:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    PATH.write_text(page(), encoding="utf-8")
