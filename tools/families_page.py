@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
+from pathlib import Path
 
 from inkguard.families import BUILT_IN, Family
 from inkguard.families import __doc__ as families_doc
 from inkguard.families.unsupported import UNSUPPORTED, Unsupported
 from inkguard.manifests.manifest import Manifest, load_manifest, shipped_manifests
 
-__all__ = ["page"]
+__all__ = ["PATH", "page"]
+
+PATH = Path(__file__).parents[1] / "docs" / "reference" / "families.md"
 
 _HEAD = """\
 # Pipeline families
 
 Which pipeline classes of diffusers the guard takes. This page is made of `guard/inkguard/families/` and the shipped
-manifests by `python -m tools.families_page > docs/reference/families.md`. A test holds that it is what those say, and that no
+manifests by `make pages`. A test holds that it is what those say, and that no
 class is missing which the installed diffusers exports and whose call takes a prompt.
 
 A class is supported where an adapter reads all of its text arguments and edits its denoiser. Tests hold the
@@ -104,4 +107,4 @@ def _by_reason(families: Mapping[str, Unsupported]) -> Iterable[str]:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    PATH.write_text(page(), encoding="utf-8")

@@ -119,7 +119,7 @@ def test_classes_that_nobody_knows_are_refused() -> None:
 
 
 def test_the_page_is_what_the_registry_says() -> None:
-    """Otherwise: python -m tools.families_page > docs/reference/families.md."""
+    """Otherwise: make pages."""
     assert _PAGE.read_text() == page()
 
 
