@@ -94,7 +94,7 @@ class _Batches:
         self.per_epoch = min(len(self._make_epoch(epoch)) for epoch in range(3)) - 5
 
     def at(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """ids (B, T) int64, mask (B, T) int64, labels (B, 6) float32 with NaN, weights (B,)."""
+        """Ids (B, T) int64, mask (B, T) int64, labels (B, 6) float32 with NaN, weights (B,)."""
         epoch, index = divmod(step, self.per_epoch)
         chosen = self._epoch(epoch)[index]
         ids = torch.nn.utils.rnn.pad_sequence(

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = re.findall(
-    r"```python\n(.*?)```", (ROOT / "docs" / "guides" / "python.md").read_text("utf-8"), re.S
+    r"```python\n(.*?)```", (ROOT / "docs" / "guides" / "python.md").read_text("utf-8"), re.DOTALL
 )
 GIVEN = "prompt, pipe = 'a red sign', str.upper\n"
 """What a block may use that a reader has: a prompt, and a pipeline of some kind."""

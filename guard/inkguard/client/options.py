@@ -63,7 +63,7 @@ def _credentials(tls: Tls) -> grpc.ChannelCredentials:
 
 
 def _channel_options(attempts: int) -> list[tuple[str, Any]]:
-    """gRPC's own retries on UNAVAILABLE; a stream is tried again only before its first message.
+    """GRPC's own retries on UNAVAILABLE; a stream is tried again only before its first message.
 
     gRPC makes at most five attempts, which these waits spread over some seven seconds.
     """

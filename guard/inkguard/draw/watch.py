@@ -78,7 +78,7 @@ class _Bar:
         self._bar.__enter__()
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.__exit__(*error)
         self._watch.mark("denoise")
 

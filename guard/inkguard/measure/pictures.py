@@ -27,6 +27,7 @@ def kept(image: np.ndarray, plain: np.ndarray, region: np.ndarray) -> dict[str, 
 
     Raises:
         ValueError: shapes or types are others.
+
     """
     from skimage.metrics import structural_similarity  # the extra `measure`
 

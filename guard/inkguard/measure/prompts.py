@@ -74,6 +74,7 @@ def world_pairs(
         seed: of the choice of words and scenes.
         letters: least and most letters of a word.
         scenes: describe a whole scene; False writes the words into TEMPLATE, for other models.
+
     """
     rng = np.random.default_rng(seed)
     low, high = letters
@@ -107,6 +108,7 @@ def read_pairs(path: Path, count: int | None = None, seeds: int = 1, seed: int =
     Raises:
         MeasureError: the file cannot be read, holds too few texts, or has bad lines. It names each
             bad line as file:line (never its content) and says what is expected.
+
     """
     parsed = [pair for _, pair in read_lines(path, _parse, _EXPECTED)]
     texts = sorted({word for _, word, _ in parsed})

@@ -28,6 +28,7 @@ def sign_region(plain: np.ndarray, color: str) -> np.ndarray:
         bool (H, W). The sign is looked for at the two heights where the world puts one, and each
         edge goes as far out as most pixels there are nearest to the sign's colour. Where a model
         drew a sign at both heights, both boxes are in it.
+
     """
     height, width = plain.shape[:2]
     rows = np.minimum(((np.arange(HEIGHT) + 0.5) * height / HEIGHT).astype(int), height - 1)

@@ -45,6 +45,7 @@ def is_toxic(
     is explained wholly is clean without asking `check`: the donor prompt was checked before. Where nothing is
     expected, nothing tells a part of another word from a word that OCR glued to its neighbours, and both
     count (`near`).
+
     """
     words = [*words]
     donor = tokens_of(expected)

@@ -11,9 +11,9 @@ from inkguard.match.tuning import TUNING
 __all__ = ["LEET", "Leet"]
 
 LEET: dict[str, str] = {
-    **{"0": "o", "1": "il", "2": "z", "3": "e", "4": "a", "5": "s", "6": "gb", "7": "t"},
-    **{"8": "b", "9": "g", "@": "a", "$": "s", "!": "il", "|": "il", "+": "t", "€": "ec", "£": "l"},
-    **{"(": "c", "<": "c", "[": "c", "{": "c", "#": "h", "^": "a", "%": "x"},
+    "0": "o", "1": "il", "2": "z", "3": "e", "4": "a", "5": "s", "6": "gb", "7": "t",
+    "8": "b", "9": "g", "@": "a", "$": "s", "!": "il", "|": "il", "+": "t", "€": "ec", "£": "l",
+    "(": "c", "<": "c", "[": "c", "{": "c", "#": "h", "^": "a", "%": "x",
 }
 """The letters that a digit or sign may stand for, the likelier one first."""
 _PLAIN_LEET = "01345789@$!|+€£"
