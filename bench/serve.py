@@ -167,8 +167,12 @@ def left_behind(engine: LocalEngine) -> tuple[int, int]:
 
 async def bench_cancels(count: int, steps: int, threads: int) -> dict[str, object]:
     settings = load_settings(
-        listen="127.0.0.1:0", metrics=None, decision_log="/dev/null",
-        threads=threads, queue_limit=16, log_level="error",
+        listen="127.0.0.1:0",
+        metrics=None,
+        decision_log="/dev/null",
+        threads=threads,
+        queue_limit=16,
+        log_level="error",
     )
     engine = LocalEngine(settings)
     server = Sidecar(settings, engine)

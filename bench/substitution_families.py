@@ -171,12 +171,17 @@ _SD3: dict[str, Any] = {
     "pos_embed_max_size": 192,
 }
 _SD35_MEDIUM = {
-    **_SD3, "pos_embed_max_size": 384,
-    "qk_norm": "rms_norm", "dual_attention_layers": [*range(13)],
+    **_SD3,
+    "pos_embed_max_size": 384,
+    "qk_norm": "rms_norm",
+    "dual_attention_layers": [*range(13)],
 }
 _SD35_LARGE = {
-    **_SD3, "num_layers": 38, "num_attention_heads": 38,
-    "caption_projection_dim": 2432, "qk_norm": "rms_norm",
+    **_SD3,
+    "num_layers": 38,
+    "num_attention_heads": 38,
+    "caption_projection_dim": 2432,
+    "qk_norm": "rms_norm",
 }
 
 FAMILIES = (

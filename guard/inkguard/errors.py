@@ -36,6 +36,7 @@ class TravellingError(Exception):
     _made_with: tuple[tuple[Any, ...], dict[str, Any]]
 
     def __new__(cls, *args: Any, **named: Any) -> Self:
+        """Keep what the error is made with."""
         self = super().__new__(cls, *args, **named)
         self._made_with = args, named
         return self

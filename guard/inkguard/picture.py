@@ -29,6 +29,7 @@ class Picture:
 
     @property
     def image(self) -> Image.Image:
+        """The pixels; decoded at the first look where there is only the file."""
         if self._image is None:
             from PIL import Image  # a client that only passes the file on needs no decoder
 
@@ -38,6 +39,7 @@ class Picture:
 
     @property
     def png(self) -> bytes:
+        """The PNG file; encoded at the first look where there are only pixels."""
         if self._png is None:
             file = io.BytesIO()
             self.image.save(file, "PNG")

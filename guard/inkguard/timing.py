@@ -26,9 +26,11 @@ class Stages:
         self.seconds: dict[str, float] = dict(seconds)
 
     def add(self, stage: str, seconds: float) -> None:
+        """Add seconds to a stage."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     def now(self) -> float:
+        """What the clock shows, in seconds; only differences mean something."""
         return self._clock()
 
     @contextmanager

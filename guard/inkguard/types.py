@@ -348,6 +348,7 @@ class Result:
 
     @property
     def blocked(self) -> bool:
+        """Whether there is no picture."""
         return not self.pictures
 
 

@@ -126,5 +126,6 @@ class DecisionLog:
             raise OSError("only a part of the line was written")
 
     def close(self) -> None:
+        """Close the file; standard output stays open."""
         if self._file is not None:
             self._file.close()

@@ -66,6 +66,7 @@ class WireError(TravellingError):
 
     @property
     def status(self) -> status_pb2.Status:
+        """The `google.rpc.Status`, with its details."""
         return status_pb2.Status.FromString(self.serialised)
 
     @property

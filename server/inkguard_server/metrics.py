@@ -158,6 +158,7 @@ class MetricsServer:
         self.address = f"{host}:{self._server.server_port}"
 
     def close(self) -> None:
+        """Stop answering, free the port and wait for the thread."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -56,6 +56,7 @@ class GuardService:
     async def check_prompt(
         self, message: pb.CheckPromptRequest, call: Call
     ) -> pb.CheckPromptResponse:
+        """The decision on a prompt; counted and logged."""
         validate_prompt(message.prompt, self._settings.limits)
         policy = _named("policy", message.policy, self._engine.policies)
         checked = await self._engine.check(message.prompt, policy)
@@ -76,6 +77,7 @@ class GuardService:
         return pb.CheckPromptResponse(decision=convert.decision_to_proto(checked.decision))
 
     async def generate_image(self, message: pb.GenerateImageRequest, call: Call) -> None:
+        """Stream the decision, the steps, the pictures in pieces and a summary."""
         request = convert.request_from_proto(message, secrets.randbelow(_SEEDS))
         if request.method is Method.NONE and not self._settings.allow_unguarded:
             raise Forbidden("method: this server was not started with --allow-unguarded")
@@ -97,16 +99,19 @@ class GuardService:
     async def list_models(
         self, _message: pb.ListModelsRequest, _call: Call
     ) -> pb.ListModelsResponse:
+        """The models that were loaded, the default one first."""
         infos = self._engine.models.values()
         return pb.ListModelsResponse(models=[convert.model_to_proto(i) for i in infos])
 
     async def list_policies(
         self, _message: pb.ListPoliciesRequest, _call: Call
     ) -> pb.ListPoliciesResponse:
+        """The policies in force, the default one first."""
         infos = self._engine.policies.values()
         return pb.ListPoliciesResponse(policies=[convert.policy_to_proto(i) for i in infos])
 
     async def get_status(self, _message: pb.GetStatusRequest, _call: Call) -> pb.GetStatusResponse:
+        """How long the server runs, what waits, and how the policies' last reload went."""
         queue = self._engine.queue_status()
         uptime = Duration()
         uptime.FromTimedelta(datetime.timedelta(seconds=time.time() - self._started))

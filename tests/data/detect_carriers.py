@@ -98,8 +98,12 @@ _SPANISH = (
 )
 _ENDS = frozenset(".,:;?!'\"`’“”()[]|#\r\n")
 _NATIVE = {
-    "„": "low_high", "»": "guillemets_reversed", '"': "straight", "‚": "single_low",
-    "«": "guillemets", "“": "curly",
+    "„": "low_high",
+    "»": "guillemets_reversed",
+    '"': "straight",
+    "‚": "single_low",
+    "«": "guillemets",
+    "“": "curly",
 }
 
 

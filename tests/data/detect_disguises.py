@@ -13,8 +13,17 @@ _MARKS = "\u0300\u0301\u0302\u0303\u0307\u0308\u030a\u0323\u0331\u0336\u0338\u03
 _CYRILLIC = dict(zip("aceopxyijsABCEHKMOPTXIJS", "асеорхуіјѕАВСЕНКМОРТХІЈЅ", strict=True))
 _GREEK = dict(zip("aeiknoptuvxABEZHIKMNOPTXY", "αειкηορτυνχΑΒΕΖΗΙΚΜΝΟΡΤΧΥ", strict=True))
 _LEET = {
-    "a": "4@", "e": "3", "i": "1!", "o": "0", "s": "5$", "t": "7+", "l": "1|", "b": "8",
-    "g": "9", "z": "2", "c": "(",
+    "a": "4@",
+    "e": "3",
+    "i": "1!",
+    "o": "0",
+    "s": "5$",
+    "t": "7+",
+    "l": "1|",
+    "b": "8",
+    "g": "9",
+    "z": "2",
+    "c": "(",
 }
 _SMALL_CAPS = dict(zip(string.ascii_lowercase, "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡxʏᴢ", strict=True))
 _FLIPPED = dict(zip(string.ascii_lowercase, "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz", strict=True))

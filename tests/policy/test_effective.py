@@ -41,9 +41,15 @@ FULL: dict[str, Any] = {
             "locale": "en",
             "rules": {
                 "mild": {
-                    "severity": "moderate", "action": "block", "locale": "de",
-                    "everywhere": True, "misspelled": False, "terms": ["idiot"],
-                    "exact": ["shut up"], "stems": ["doofus"], "patterns": ["x+y"],
+                    "severity": "moderate",
+                    "action": "block",
+                    "locale": "de",
+                    "everywhere": True,
+                    "misspelled": False,
+                    "terms": ["idiot"],
+                    "exact": ["shut up"],
+                    "stems": ["doofus"],
+                    "patterns": ["x+y"],
                 }
             },
         },
@@ -68,8 +74,11 @@ FULL: dict[str, Any] = {
         {
             "name": "r",
             "when": {
-                "category": "insult", "severity": ["mild", "severe"], "source": "joined",
-                "span": ["quoted", "outside"], "locale": "de",
+                "category": "insult",
+                "severity": ["mild", "severe"],
+                "source": "joined",
+                "span": ["quoted", "outside"],
+                "locale": "de",
                 "score": {"at_least": 0.25, "at_most": 0.75},
             },
             "action": "flag",
@@ -77,8 +86,13 @@ FULL: dict[str, Any] = {
     ],
     "exceptions": [
         {
-            "name": "x", "owner": "o", "reason": "r", "expires": "2999-01-01",
-            "action": "flag", "text": "The Idiot", "rule": "insult.mild",
+            "name": "x",
+            "owner": "o",
+            "reason": "r",
+            "expires": "2999-01-01",
+            "action": "flag",
+            "text": "The Idiot",
+            "rule": "insult.mild",
         }
     ],
     "extraction": {"quoted": False, "unquoted": False},

@@ -126,8 +126,13 @@ def test_label_values_are_bounded() -> None:
     metrics = Metrics(["insult"])
     for name in ("insult", "wordlist", "made up 1", "made up 2"):
         finding = Finding(
-            start=0, end=1, text="x", score=1.0, rule="r",
-            source=name, category=name,
+            start=0,
+            end=1,
+            text="x",
+            score=1.0,
+            rule="r",
+            source=name,
+            category=name,
             severity=Severity.MILD,
             action=Action.FLAG,
         )
@@ -152,8 +157,15 @@ def test_a_decisions_category_is_the_strictest_findings() -> None:
     metrics = Metrics(["mild", "severe", "blocked"])
     findings = tuple(
         Finding(
-            start=n, end=n + 1, text="x", score=1.0, rule="r",
-            source="wordlist", category=category, severity=severity, action=action,
+            start=n,
+            end=n + 1,
+            text="x",
+            score=1.0,
+            rule="r",
+            source="wordlist",
+            category=category,
+            severity=severity,
+            action=action,
         )
         for n, (category, severity, action) in enumerate(
             [

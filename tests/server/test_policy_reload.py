@@ -180,7 +180,9 @@ def test_a_server_takes_edits_and_tells(
     assert second.action == pb.ACTION_BLOCK
     assert second.policy.digest != first.policy.digest
     assert live.record("second")["policy"] == {
-        "name": "small", "version": "block", "digest": second.policy.digest
+        "name": "small",
+        "version": "block",
+        "digest": second.policy.digest,
     }
     samples = live.samples()
     in_force = [k for k in samples if k.startswith("inkguard_policy_info{")]

@@ -109,15 +109,21 @@ class Process:
     def __init__(self, folder: Path, **values: Any) -> None:
         self.log = folder / "decisions.jsonl"
         settings = {
-            "listen": "127.0.0.1:0", "metrics": None, "threads": 1,
-            "decision_log": str(self.log), **values,
+            "listen": "127.0.0.1:0",
+            "metrics": None,
+            "threads": 1,
+            "decision_log": str(self.log),
+            **values,
         }
         self.errors = folder / "stderr"
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         with self.errors.open("wb") as stderr:
             self.popen = subprocess.Popen(
                 [sys.executable, "-c", SCRIPT, json.dumps(settings)],
-                stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env=environment,
             )
 
     def listening(self) -> dict[str, Any]:

@@ -63,9 +63,11 @@ class Local:
             self._checker = self._guard.checker
 
     def check_many(self, prompts: Sequence[str]) -> list[Decision]:
+        """Decisions in the order of the prompts, checked as batches."""
         return self._checker.check_many(prompts)
 
     def generate(self, request: Request, on_step: OnStep | None = None) -> Result:
+        """Draw here, under the policy; RuntimeError where no model was loaded."""
         if self._guard is None:
             raise RuntimeError("made without a model, so it checks prompts and draws none")
         return self._guard.generate(request, on_step=on_step)
@@ -81,10 +83,12 @@ class Remote:
         self._policy, self._model = policy or "", model or ""
 
     def check_many(self, prompts: Sequence[str]) -> list[Decision]:
+        """Decisions in the order of the prompts, up to 16 of them asked for at once."""
         with ThreadPoolExecutor(16) as pool:
             return list(pool.map(lambda p: self._client.check(p, policy=self._policy), prompts))
 
     def generate(self, request: Request, on_step: OnStep | None = None) -> Result:
+        """Draw on the sidecar, under the policy."""
         return self._client.generate(
             request,
             model=self._model,

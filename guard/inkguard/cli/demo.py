@@ -129,6 +129,7 @@ def _draw(client: Client, number: int, shown: Shown, steps: int, folder: Path) -
 
 
 def table_of(rows: list[Row]) -> Table:
+    """What was decided, drawn and read, a row for each prompt."""
     table = Table(
         "#",
         "decision",

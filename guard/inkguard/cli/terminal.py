@@ -103,9 +103,11 @@ class TerminalProgress:
         self._bar.stop()
 
     def begin(self, what: str) -> None:
+        """Name what comes next beside the bar."""
         self._bar.update(self._task, description=what)
 
     def expect(self, left: int) -> None:
+        """Make the bar as long as all pictures; say how many they are, the first time."""
         if not self._total and left:
             self._began = time.monotonic()
             self._say(f"At most {left:,} pictures are to be drawn")
@@ -113,15 +115,18 @@ class TerminalProgress:
         self._bar.update(self._task, total=self._total)
 
     def speed(self, seconds: float) -> None:
+        """Say how long a picture takes, and so all that are left."""
         left = self._total - self._count
         self._say(f"A picture takes {seconds:.1f} s: {duration(seconds * left)} for {left:,}")
 
     def advance(self) -> None:
+        """Move the bar on by one picture."""
         self._count += 1
         self._total = max(self._total, self._count)
         self._bar.update(self._task, completed=self._count, total=self._total)
 
     def done(self, what: str) -> None:
+        """Say how far it is, where standard error is no terminal and so shows no bar."""
         if not self._console.is_terminal:
             each = (time.monotonic() - self._began) / max(1, self._count)
             left = duration((self._total - self._count) * each)

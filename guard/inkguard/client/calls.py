@@ -40,6 +40,7 @@ class Call(Generic[_T]):
 
 
 def check(prompt: str, policy: str) -> Call[Decision]:
+    """What the policy makes of a prompt."""
     message = pb.CheckPromptRequest(prompt=prompt, policy=policy)
     return Call("CheckPrompt", message, lambda reply: decision_from_proto(reply.decision))
 

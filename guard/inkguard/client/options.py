@@ -48,6 +48,7 @@ class Connection:
         return {"timeout": timeout or self._timeout, "metadata": metadata}
 
     def error(self, error: grpc.RpcError) -> CallError:
+        """What a call's gRPC error is to the client's caller."""
         return call_error(error, tls=self._tls)
 
 

@@ -52,14 +52,17 @@ class Drawing:
 
     @property
     def decisions(self) -> list[Decision]:
+        """The decision on each prompt."""
         return [row.decision for row in self.rows]
 
     @property
     def rungs(self) -> list[Rung]:
+        """How each prompt's pictures came about."""
         return [row.rung for row in self.rows]
 
     @property
     def verifications(self) -> list[Verification]:
+        """What reading each prompt's pictures back showed."""
         return [row.verification for row in self.rows]
 
 

@@ -56,10 +56,12 @@ class CrossText(Substitution):
 
     @classmethod
     def sites_of(cls, denoiser: Any) -> list[tuple[str, Any]]:
+        """The U-Net's cross-attention, block by block: `cross_attention_sites`."""
         return [*cross_attention_sites(denoiser)]
 
     @classmethod
     def refuse_unsupported(cls, denoiser: nn.Module, sites: Sequence[int]) -> None:
+        """As `Substitution.refuse_unsupported`; refuses text that a picture is projected into too."""
         super().refuse_unsupported(denoiser, sites)
         model: Any = denoiser
         kind = model.config.get("encoder_hid_dim_type")

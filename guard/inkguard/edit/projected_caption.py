@@ -30,6 +30,7 @@ class CaptionText(CrossText):
 
     @classmethod
     def sites_of(cls, denoiser: Any) -> list[tuple[str, Any]]:
+        """The cross-attention `attn2` of each block, first to last."""
         return [
             (f"transformer_blocks.{n}.attn2", block.attn2)
             for n, block in enumerate(denoiser.transformer_blocks)

@@ -31,6 +31,7 @@ class CaptionAdapter(Adapter):
     def encode(
         self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Any], device: torch.device
     ) -> Encoded:
+        """As `Adapter.encode`: the caption's states and mask."""
         return _encode(pipe, call, texts["prompt"], device)
 
     def encode_negative(
@@ -40,6 +41,7 @@ class CaptionAdapter(Adapter):
         texts: Mapping[str, Sequence[str]],
         device: torch.device,
     ) -> torch.Tensor:
+        """As `Adapter.encode_negative`; one negative prompt serves all rows."""
         negative = [*texts["prompt"]]
         if len(negative) == 1:
             negative *= len(call["prompt"])

@@ -37,8 +37,10 @@ class UNetAdapter(Adapter):
     denoiser_component = "unet"
 
     def unit(self, pipe: Any) -> int:
+        """As `Adapter.unit`: a pixel of the latents is 8 of the picture."""
         return 8
 
     def reads_negative(self, pipe: Any, call: Mapping[str, Any]) -> bool:
+        """As `Adapter.reads_negative`; False for a distilled U-Net, which is told the guidance."""
         distilled = pipe.unet.config.time_cond_proj_dim is not None
         return not distilled and super().reads_negative(pipe, call)

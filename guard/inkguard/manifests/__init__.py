@@ -1,0 +1,1 @@
+"""Manifests: at which attention layers a model draws letters, as files."""

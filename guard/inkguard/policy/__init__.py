@@ -1,0 +1,1 @@
+"""The policy language: word lists, rules and replacements, read from YAML."""

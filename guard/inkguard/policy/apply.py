@@ -33,6 +33,7 @@ class RuledFinding:
 
     @property
     def finding(self) -> Finding:
+        """The finding, with the policy's action."""
         return self.found.finding
 
 

@@ -87,6 +87,7 @@ class Placed(Section):
 
     @property
     def place(self) -> str:
+        """Where the section stands, file:line:column; "" where nobody said."""
         return self._place
 
     def at(self, place: str) -> Self:

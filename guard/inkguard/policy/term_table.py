@@ -93,6 +93,7 @@ class TermTable:
 
     @property
     def allowed(self) -> list[str]:
+        """The terms that are allowed, as they are written."""
         return [term.text for term in self._terms.values() if term.entry is None]
 
     @property

@@ -78,6 +78,7 @@ class YamlNode:
 
     @property
     def is_scalar(self) -> bool:
+        """Whether the value is neither a mapping nor a list."""
         return isinstance(self.raw, yaml.ScalarNode)
 
     @property

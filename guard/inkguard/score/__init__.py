@@ -1,0 +1,1 @@
+"""Scores of toxicity, which Detoxify gives."""

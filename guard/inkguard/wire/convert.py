@@ -86,6 +86,7 @@ def method_from_proto(number: int) -> Method:
 
 
 def decision_to_proto(decision: Decision) -> pb.Decision:
+    """A decision as the wire has it."""
     return pb.Decision(
         action=enum_to_proto(decision.action),
         spans=[
@@ -116,6 +117,7 @@ def decision_to_proto(decision: Decision) -> pb.Decision:
 
 
 def decision_from_proto(message: pb.Decision) -> Decision:
+    """A decision from the wire."""
     return Decision(
         action=enum_from_proto(Action, message.action),
         policy=PolicyRef(
@@ -176,6 +178,7 @@ def request_from_proto(message: pb.GenerateImageRequest, seed: int) -> Request:
 
 
 def event_to_proto(event: CheckResult | Progress) -> pb.GenerateImageEvent:
+    """What is told before the pictures: the decision, then each step."""
     if isinstance(event, CheckResult):
         return pb.GenerateImageEvent(decision=decision_to_proto(event.decision))
     progress = pb.Progress(step=event.step, steps=event.steps, attempt=event.attempt)
@@ -183,6 +186,7 @@ def event_to_proto(event: CheckResult | Progress) -> pb.GenerateImageEvent:
 
 
 def progress_from_proto(message: pb.Progress) -> Progress:
+    """A step from the wire."""
     return Progress(step=message.step, steps=message.steps, attempt=message.attempt)
 
 
@@ -215,6 +219,7 @@ def result_to_proto(result: Result) -> pb.Summary:
 
 
 def result_from_proto(message: pb.Summary, pngs: Iterable[bytes]) -> Result:
+    """A result from the wire: its summary, and the pictures that came before it as PNG files."""
     return Result(
         decision=decision_from_proto(message.decision),
         pictures=tuple(Picture(png=png) for png in pngs),
@@ -229,6 +234,7 @@ def result_from_proto(message: pb.Summary, pngs: Iterable[bytes]) -> Result:
 
 
 def model_to_proto(info: ModelInfo) -> pb.Model:
+    """What the server says of a model, as the wire has it."""
     return pb.Model(
         name=info.name,
         default=info.default,
@@ -240,6 +246,7 @@ def model_to_proto(info: ModelInfo) -> pb.Model:
 
 
 def model_from_proto(message: pb.Model) -> ModelInfo:
+    """What the server says of a model, from the wire."""
     return ModelInfo(
         name=message.name,
         default=message.default,
@@ -251,6 +258,7 @@ def model_from_proto(message: pb.Model) -> ModelInfo:
 
 
 def policy_to_proto(info: PolicyInfo) -> pb.Policy:
+    """What the server says of a policy, as the wire has it."""
     return pb.Policy(
         name=info.name,
         default=info.default,
@@ -272,6 +280,7 @@ def policy_from_proto(message: pb.Policy) -> PolicyInfo:
 
 
 def policy_status_to_proto(info: PolicyInfo) -> pb.PolicyStatus:
+    """How the last reload of a policy went, as the wire has it."""
     return pb.PolicyStatus(
         name=info.name,
         version=info.version,

@@ -73,6 +73,7 @@ class LocalEngine:
 
     @property
     def policies(self) -> Mapping[str, PolicyInfo]:
+        """The policies in force, by name."""
         return self._now.infos
 
     @property
@@ -86,9 +87,11 @@ class LocalEngine:
         return {name: model.pipe for name, model in self._models.items()}
 
     def queue_status(self) -> QueueStatus:
+        """How many requests wait for the model, and how many are drawn."""
         return self._queue.status()
 
     async def refresh_policies(self) -> list[ReloadResult]:
+        """Load the policies whose files changed, in the reload's thread."""
         return await asyncio.wrap_future(self._reload.submit(self._refresh))
 
     def _refresh(self) -> list[ReloadResult]:
@@ -110,6 +113,7 @@ class LocalEngine:
         return _InForce(self._policies.infos(), checkers, guards)
 
     async def check(self, prompt: str, policy: str) -> CheckResult:
+        """Check a prompt together with others that wait."""
         return await self._checked(prompt, self._now.checkers[policy])
 
     async def _checked(self, prompt: str, checker: Checker) -> CheckResult:
@@ -118,6 +122,7 @@ class LocalEngine:
     async def generate(
         self, request: Request, model: str, policy: str
     ) -> AsyncIterator[CheckResult | Progress | Result]:
+        """Check the prompt, tell the decision, then draw in the queue's thread, step by step."""
         now = self._now  # one policy for all of the request
         guard = now.guards[model, policy]
         guard.pipeline.check_size(request.width, request.height)
@@ -141,6 +146,7 @@ class LocalEngine:
             job.release()
 
     async def close(self) -> None:
+        """End the threads: what is drawn is cancelled."""
         await asyncio.to_thread(self._queue.close)
         await asyncio.to_thread(self._checks.close)
         await asyncio.to_thread(self._reload.shutdown)

@@ -76,9 +76,11 @@ class Policies:
         self._checkers = {name: self._checker(w.policy) for name, w in self._watched.items()}
 
     def checkers(self) -> dict[str, Checker]:
+        """The checkers of the last good policies, by name."""
         return dict(self._checkers)
 
     def infos(self) -> Mapping[str, PolicyInfo]:
+        """What is told of each policy, by name."""
         return FrozenDict({name: w.info for name, w in self._watched.items()})
 
     def refresh(self) -> list[ReloadResult]:

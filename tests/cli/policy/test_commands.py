@@ -158,8 +158,15 @@ def test_explain_for_programs(author: Author) -> None:
     assert {"where": "spans", "how": "joined", "text": "IDIOT"} in said["readings"]
     outside = said["decided"][0]
     assert outside == {
-        "start": 3, "end": 8, "rule": "insult.mild#49ae", "source": "wordlist",
-        "span": "outside", "reading": "plain", "asked": "flag", "action": "flag", "by": None,
+        "start": 3,
+        "end": 8,
+        "rule": "insult.mild#49ae",
+        "source": "wordlist",
+        "span": "outside",
+        "reading": "plain",
+        "asked": "flag",
+        "action": "flag",
+        "by": None,
     }
     assert [d["source"] for d in said["decided"][1:]] == ["joined", "joined"]
 

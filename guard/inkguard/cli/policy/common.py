@@ -123,6 +123,7 @@ def shown(action: Action) -> Text:
 
 
 def offset(start: int, end: int) -> str:
+    """A range of characters as the tables show it: 3:8."""
     return f"{start}:{end}"
 
 

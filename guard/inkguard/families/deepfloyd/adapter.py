@@ -25,12 +25,14 @@ class IfAdapter(UNetAdapter):
     token_limit = 77
 
     def unit(self, pipe: Any) -> int:
+        """As `Adapter.unit`: the U-Net halves its picture `num_upsamplers` times."""
         # IF's blocks double the size whatever the other side of the skip has: a rest would not fit.
         return int(2**pipe.unet.num_upsamplers)
 
     def encode(
         self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Any], device: torch.device
     ) -> Encoded:
+        """As `Adapter.encode`: T5's states alone."""
         return Encoded(
             pipe.encode_prompt(
                 list(texts["prompt"]),

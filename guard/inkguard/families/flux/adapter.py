@@ -45,6 +45,7 @@ class FluxAdapter(Adapter):
         *,
         swap_pooled: bool,
     ) -> list[FlaggedPrompt]:
+        """As `Adapter.flagged`; pooled text is swapped too where CLIP alone reads the flagged text."""
         own = self.encode(pipe, call, call, device).states
         donor = self.encode(pipe, call, donors, device)
         _refuse_alike(own, rows, call["prompt"])
@@ -55,6 +56,7 @@ class FluxAdapter(Adapter):
     def encode(
         self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Any], device: torch.device
     ) -> Encoded:
+        """As `Adapter.encode`: T5's states, and CLIP's pooled text."""
         states, pooled, _ = pipe.encode_prompt(
             prompt=texts["prompt"],
             prompt_2=texts.get("prompt_2"),
@@ -71,6 +73,7 @@ class FluxAdapter(Adapter):
         texts: Mapping[str, Sequence[str]],
         device: torch.device,
     ) -> torch.Tensor | None:
+        """As `Adapter.encode_negative`; None without a first negative prompt."""
         # The pipeline reads no second negative prompt without a first one.
         return super().encode_negative(pipe, call, texts, device) if "prompt" in texts else None
 

@@ -38,6 +38,7 @@ class FluxShadow(ShadowStream):
 
     @classmethod
     def sites_of(cls, denoiser: Any) -> list[tuple[str, Any]]:
+        """The attention of each double block, then of each single block, first to last."""
         return [
             (f"{part}.{n}.attn", block.attn)
             for part in ("transformer_blocks", "single_transformer_blocks")

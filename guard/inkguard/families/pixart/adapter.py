@@ -16,5 +16,6 @@ class PixArtAdapter(CaptionAdapter):
     """
 
     def unit(self, pipe: Any) -> int:
+        """As `Adapter.unit`: a whole patch, and 8 pixels or more."""
         # The pipelines want multiples of 8, and without bins the latents are cut into whole patches.
         return max(8, int(pipe.vae_scale_factor) * int(pipe.transformer.config.patch_size))

@@ -41,6 +41,7 @@ class QwenAdapter(Adapter):
         *,
         swap_pooled: bool,
     ) -> list[FlaggedPrompt]:
+        """As `Adapter.flagged`; donors are encoded without the harmless rows, then padded to the prompts' length."""
         own = self.encode(pipe, call, call, device).states
         found = self.encode(pipe, call, {"prompt": [donors["prompt"][row] for row in rows]}, device)
         assert found.mask is not None
@@ -55,6 +56,7 @@ class QwenAdapter(Adapter):
     def encode(
         self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Any], device: torch.device
     ) -> Encoded:
+        """As `Adapter.encode`: the language model's states, and their mask."""
         states, mask = pipe.encode_prompt(
             prompt=list(texts["prompt"]),
             device=device,

@@ -43,5 +43,6 @@ class SanaAdapter(CaptionAdapter):
         return super().read_text(pipe, call, name, text)
 
     def unit(self, pipe: Any) -> int:
+        """As `Adapter.unit`: whole patches, and a multiple of 32 pixels."""
         patch = int(pipe.vae_scale_factor) * int(pipe.transformer.config.patch_size)
         return math.lcm(32, patch)  # the pipelines want multiples of 32

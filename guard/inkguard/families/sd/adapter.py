@@ -25,6 +25,7 @@ class SdAdapter(UNetAdapter):
     def encode(
         self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Any], device: torch.device
     ) -> Encoded:
+        """As `Adapter.encode`: CLIP's states."""
         return Encoded(_encode(pipe, call, texts["prompt"], device)[0])
 
     def encode_negative(
@@ -34,6 +35,7 @@ class SdAdapter(UNetAdapter):
         texts: Mapping[str, Sequence[str]],
         device: torch.device,
     ) -> torch.Tensor | None:
+        """As `Adapter.encode_negative`; one negative prompt serves all rows."""
         prompts = call["prompt"]
         negative = [*texts["prompt"]]
         if len(negative) == 1:

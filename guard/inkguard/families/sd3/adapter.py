@@ -24,9 +24,11 @@ class Sd3Adapter(Adapter):
     embedding_arguments = ("prompt_embeds", "pooled_prompt_embeds")
 
     def unit(self, pipe: Any) -> int:
+        """As `Adapter.unit`: a whole patch."""
         return int(pipe.vae_scale_factor * pipe.transformer.config.patch_size)
 
     def longest_side(self, pipe: Any) -> int:
+        """As `Adapter.longest_side`: as many patches as have an embedding of their position."""
         most = pipe.transformer.config.pos_embed_max_size
         unit = self.unit(pipe)
         return unit * int(most or super().longest_side(pipe) // unit)
@@ -34,6 +36,7 @@ class Sd3Adapter(Adapter):
     def encode(
         self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Any], device: torch.device
     ) -> Encoded:
+        """As `Adapter.encode`: CLIP's and T5's joint states, and CLIP's pooled text."""
         states, _, pooled, _ = self._encode(pipe, call, texts, device, {})
         return Encoded(states, pooled)
 
@@ -44,6 +47,7 @@ class Sd3Adapter(Adapter):
         texts: Mapping[str, Sequence[str]],
         device: torch.device,
     ) -> torch.Tensor:
+        """As `Adapter.encode_negative`, in a batch with the call's prompts like the pipeline's own."""
         names = [f"negative_{name}" for name in self.text_arguments]
         negative = {k: call[k] for k in names if call.get(k)}
         states: torch.Tensor = self._encode(pipe, call, call, device, negative)[1]

@@ -27,6 +27,7 @@ class SdxlAdapter(UNetAdapter):
     def encode(
         self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Any], device: torch.device
     ) -> Encoded:
+        """As `Adapter.encode`: the joint states of both CLIP encoders, and pooled text."""
         states, _, pooled, _ = self._encode(pipe, call, texts, device, guided=False)
         return Encoded(states, pooled)
 
@@ -37,6 +38,7 @@ class SdxlAdapter(UNetAdapter):
         texts: Mapping[str, Sequence[str]],
         device: torch.device,
     ) -> torch.Tensor:
+        """As `Adapter.encode_negative`, in a call with the prompts like the pipeline's own."""
         states: torch.Tensor = self._encode(pipe, call, call, device, guided=True)[1]
         return states
 
