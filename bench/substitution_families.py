@@ -32,7 +32,7 @@ KIND: Any = {"device": "meta", "dtype": torch.bfloat16}
 class _LastRow(Substitution):
     """Meta tensors have no content to match rows or steps by: the last row is the flagged one."""
 
-    def _time(self, timestep: torch.Tensor) -> float:
+    def _time(self, _timestep: torch.Tensor) -> float:
         return 0.0
 
     def _find(self, text: torch.Tensor) -> RowMatch:

@@ -104,11 +104,15 @@ def picture(edges: set[Arrow]) -> str:
     place = _columns(rows, paths)
     height = _FLOOR * len(rows) + 4 * _MARGIN
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
-        f'font-family="sans-serif" font-size="15" role="img">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+            f'font-family="sans-serif" font-size="15" role="img">'
+        ),
         "<title>The packages of inkguard on their floors; arrows are imports</title>",
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-        'orient="auto"><path d="M0 0 8 4 0 8z" fill="#667"/></marker></defs>',
+        (
+            '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+            'markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="#667"/></marker></defs>'
+        ),
         f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
     ]
     for number in range(len(rows)):
@@ -166,8 +170,7 @@ def _columns(
             }
             if sweep < _SWEEPS // 2:
                 row.sort(key=lambda s: (middle[s], s))
-            for step, where in zip(row, _apart(row, middle), strict=True):
-                x[step] = where
+            x.update(zip(row, _apart(row, middle), strict=True))
     middle_of_all = (min(x.values()) + max(x.values())) / 2
     return {
         step: (x[step] - middle_of_all + _WIDTH / 2, _MARGIN + (step[1] + 0.5) * _FLOOR)

@@ -91,7 +91,7 @@ def computing() -> Iterator[None]:
     thread is held to one thread, and only inside of the block; in a process that was not forked nothing
     changes.
     """
-    global _first
+    global _first  # noqa: PLW0603 - it is a fact about the process
     if _first is None:
         _first = os.getpid()
     if not in_forked_child():
@@ -123,9 +123,10 @@ def _mkl_call() -> Any:
 
     try:
         library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
-        return library.MKL_Set_Num_Threads_Local
+        call = library.MKL_Set_Num_Threads_Local
     except (OSError, AttributeError):
         return None
+    return call
 
 
 class lazy(Generic[_T]):  # noqa: N801 - it is used like `property`

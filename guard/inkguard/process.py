@@ -29,7 +29,7 @@ def own_process() -> None:
     What the user has set in the environment wins. Best called before the libraries are imported, which
     read the environment then; those that are imported already are told.
     """
-    global _closed
+    global _closed  # noqa: PLW0603 - it is a fact about the process
     if _OFFLINE.isdisjoint(os.environ):
         os.environ["HF_HUB_OFFLINE"] = "1"
         _closed = True

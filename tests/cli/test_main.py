@@ -49,7 +49,9 @@ def run_here(
 
 def inkguard(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from inkguard.cli.main import main; main()", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=200)
+    return subprocess.run(
+        command, input=stdin, capture_output=True, text=True, timeout=200, check=False
+    )
 
 
 def test_check_jsonl_keeps_the_contract() -> None:

@@ -319,7 +319,7 @@ def given_by_position(case: Case) -> None:
     _, safe, _ = pictures(case.family)
 
     def by_position(drawer: Any) -> Callable[..., Any]:
-        return lambda prompt, **more: drawer(prompt, **more)
+        return lambda prompt, **more: drawer(prompt, **more)  # noqa: PLW0108 - `prompt` by position
 
     assert np.array_equal(draw(by_position(case.guarded), case.toxic), safe)
     with pytest.raises(InvalidInput, match=r"^prompt: given by position and by name"):

@@ -110,7 +110,7 @@ def test_everything_that_a_class_draws_from_is_read(name: str) -> None:
     [
         lambda p: p,
         lambda p: [p],
-        lambda p: np.asarray(p),
+        np.asarray,
         lambda p: np.asarray(p)[None] / 255.0,
         lambda p: torch.tensor(np.asarray(p)).permute(2, 0, 1)[None] / 255.0,
         lambda p: torch.tensor(np.asarray(p)).permute(2, 0, 1) / 127.5 - 1.0,

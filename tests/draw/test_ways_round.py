@@ -21,6 +21,8 @@ CALLBACK = "callback_on_step_end"
 class Harmless(str):
     """A prompt whose every method speaks of another one; its letters are its own."""
 
+    __slots__ = ()
+
     def __str__(self) -> str:
         return HARMLESS
 

@@ -35,6 +35,7 @@ class Thin:
             capture_output=True,
             text=True,
             timeout=100,
+            check=False,
         )
 
     def said(self, script: str, cwd: Path | None = None) -> str:
@@ -46,7 +47,9 @@ class Thin:
 
 def pip(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    return subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(
+        [*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture(scope="module")

@@ -128,5 +128,7 @@ try:
 except ModelError as error:
     print(error)
 """
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert "needs detoxify: pip install 'inkguard[classifier]'" in ran.stdout, ran.stderr

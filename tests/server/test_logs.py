@@ -86,7 +86,7 @@ def test_of_an_exception_only_type_and_frames_are_kept(logs: io.StringIO) -> Non
     """Also of those that it came from; its message may quote a prompt."""
     try:
         try:
-            raise KeyError(MARK)
+            raise KeyError(MARK)  # noqa: TRY301 - an error with a cause is wanted
         except KeyError as cause:
             raise ValueError(MARK) from cause
     except ValueError as error:

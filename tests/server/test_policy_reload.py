@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -115,7 +114,7 @@ def test_a_kubernetes_config_map(tmp_path: Path) -> None:
     policies = Policies([mount / "policy.yaml"])
     assert decided(policies) == "flag"
     (mount / "..data_tmp").symlink_to("..2026_02")
-    os.replace(mount / "..data_tmp", mount / "..data")
+    (mount / "..data_tmp").replace(mount / "..data")
     assert [r.error for r in policies.refresh()] == [""]
     assert decided(policies) == "block"
 

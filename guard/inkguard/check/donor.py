@@ -36,9 +36,12 @@ def donor_prompt(
             ranges.append((span.start, span.end))
     merged = _merged(ranges)
     new = {(a, b): _replaced(policy, prompt[a:b], _within(bad, a, b)) for a, b in merged}
-    for piece, text in _in_pieces(policy, texts, [f for f in bad if f.source == "joined"]).items():
-        if not any(start < piece[1] and piece[0] < end for start, end in merged):
-            new[piece] = text
+    pieces = _in_pieces(policy, texts, [f for f in bad if f.source == "joined"])
+    new |= {
+        piece: text
+        for piece, text in pieces.items()
+        if not any(start < piece[1] and piece[0] < end for start, end in merged)
+    }
     out: list[str] = []
     at = 0
     for start, end in sorted(new):

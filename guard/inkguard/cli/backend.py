@@ -29,7 +29,7 @@ class Backend(Protocol):
 
 
 class Local:
-    """This process, which loads the classifier, and with `model` the model."""
+    """The process itself, which loads the classifier, and with `model` the model."""
 
     def __init__(
         self,

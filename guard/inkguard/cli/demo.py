@@ -84,11 +84,11 @@ def run(folder: Path, steps: int) -> None:
         "decision_log": str((folder / "decisions.jsonl").resolve()),
         "log_level": "warning",
     }
-    with waiting("Starting a sidecar"), ExitStack() as stack:
-        addresses = stack.enter_context(sidecar(settings))
-        client = stack.enter_context(Client(addresses.grpc))
-        stack = stack.pop_all()
-    with stack:
+    with waiting("Starting a sidecar"), ExitStack() as starting:
+        addresses = starting.enter_context(sidecar(settings))
+        client = starting.enter_context(Client(addresses.grpc))
+        started = starting.pop_all()
+    with started:
         rows = [
             _draw(client, n, shown, steps, folder)
             for n, shown in enumerate(track(PROMPTS, "Drawing", console=progress), start=1)
@@ -116,7 +116,8 @@ def _draw(client: Client, number: int, shown: Shown, steps: int, folder: Path) -
     reader = require_reader()
     pictures = tuple(None if i is None else np.asarray(i) for i in images)
     plain = pictures[0]
-    assert plain is not None  # nobody blocks an unguarded picture
+    if plain is None:
+        raise RuntimeError("an unguarded picture was blocked")
     sign = sign_region(plain, shown.sign)
     return Row(
         shown,

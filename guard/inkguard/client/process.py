@@ -46,7 +46,7 @@ def sidecar(settings: Mapping[str, Any]) -> Iterator[Addresses]:
         command = [sys.executable, "-m", "inkguard", "serve", "--config", str(config)]
         with (
             errors.open("wb") as stderr,
-            subprocess.Popen(
+            subprocess.Popen(  # noqa: S603 - inkguard itself
                 command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment
             ) as process,
         ):

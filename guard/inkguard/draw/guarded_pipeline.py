@@ -258,7 +258,7 @@ class GuardedPipeline:
                 refuse_foreign_processors(part, self._adapter.processors)
 
     def _around(self, pipe: Any) -> GuardedPipeline:
-        """This guard around another pipeline."""
+        """The same guard around another pipeline."""
         parts = self._parts
         return GuardedPipeline(
             pipe,

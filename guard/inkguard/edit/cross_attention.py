@@ -124,7 +124,7 @@ class CrossText(Substitution):
 
         return hook
 
-    def _project(self, match: RowMatch, text: torch.Tensor) -> torch.Tensor:
+    def _project(self, match: RowMatch, text: torch.Tensor) -> torch.Tensor:  # noqa: ARG002 - `CaptionText` reads it
         """What the sites read of the donors' texts (R, T, D), in a call with the `text` (B, T, D)."""
         unet: Any = self._denoiser
         if unet.config.encoder_hid_dim_type == "text_proj":

@@ -118,7 +118,10 @@ class ShadowStream(Substitution):
     def text(self) -> torch.Tensor:
         """The shadow text stream (R, tokens, width) between two blocks; settable."""
         if self._text is None:
-            assert self._found is not None
+            if self._found is None:
+                raise SubstitutionError(
+                    "the denoiser ran blocks outside of its call: was it replaced?"
+                )
             self._text = self._embed(self._found)
         return self._text
 
@@ -149,7 +152,8 @@ class ShadowStream(Substitution):
         of `shadow.q`, None after the last site.
         """
         match = self.match
-        assert match is not None
+        if match is None:
+            raise SubstitutionError("the shadow was read in a call in which nothing is edited")
         rows, others, dim = match.rows, match.others, self._token_dim
         self._passed.append(index)
         pictures = joint.q.shape[dim] - tokens

@@ -56,9 +56,7 @@ class _AtTextLayers(Substitution):
         undo.callback(before.remove)
         for number, attn in self._modules.items():
             for name, layer in _text_layers(attn).items():
-                undo.callback(
-                    layer.register_forward_hook(self._at_layer(number, name, layer)).remove
-                )
+                undo.callback(layer.register_forward_hook(self._at_layer(number, name)).remove)
         undo.callback(self._denoiser.register_forward_hook(self._end_call).remove)
 
     def _before_call(self, _module: nn.Module, args: tuple[Any, ...], given: Any) -> None:
@@ -70,7 +68,7 @@ class _AtTextLayers(Substitution):
         self._call += 1
         self._begin_call(call["encoder_hidden_states"], call["timestep"])
 
-    def _at_layer(self, number: int, name: str, layer: nn.Module) -> Callable[..., Any]:
+    def _at_layer(self, number: int, name: str) -> Callable[..., Any]:
         def hook(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor | None:
             if (match := self.match) is None:
                 return None

@@ -22,7 +22,7 @@ class Compared(enum.StrEnum):
     SUBSTITUTE = "substitute"
     PROMPT_SWAP = "prompt_swap"
     NEGATIVE_PROMPT = "negative_prompt"
-    TWO_PASS = "two_pass"
+    TWO_PASS = "two_pass"  # noqa: S105 - no password
 
     @property
     def label(self) -> str:

@@ -48,8 +48,7 @@ class ToxicPrompt:
     @property
     def donor_prompt(self) -> str:
         """The prompt with harmless text."""
-        assert self.decision.donor_prompt is not None
-        return self.decision.donor_prompt
+        return _donor_prompt(self.decision)
 
 
 def world_prompts(checker: Checker, count: int, seed: int) -> list[ToxicPrompt]:
@@ -128,15 +127,20 @@ def _parse(line: str) -> tuple[str, int | None]:
     return prompt, seed
 
 
+def _donor_prompt(decision: Decision) -> str:
+    if decision.donor_prompt is None:
+        raise ValueError(f"no donor prompt: the action is {decision.action}")
+    return decision.donor_prompt
+
+
 def _prompt(prompt: str, seed: int, decision: Decision, scene: Scene | None) -> ToxicPrompt:
-    assert decision.donor_prompt is not None
     return ToxicPrompt(
         prompt=prompt,
         seed=seed,
         decision=decision,
         words=tuple(dict.fromkeys(f.text for f in decision.findings)),
         text=" ".join(span.text for span in decision.spans),
-        donor_text=" ".join(span.text for span in extract(decision.donor_prompt)),
+        donor_text=" ".join(span.text for span in extract(_donor_prompt(decision))),
         scene=scene,
         mild=scene is not None,
     )

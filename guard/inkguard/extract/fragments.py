@@ -30,9 +30,9 @@ def _spelled(languages: tuple[Language, ...]) -> re.Pattern[str]:
 def fragments(
     view: MappedText, spans: Sequence[TextSpan], languages: tuple[Language, ...]
 ) -> list[MappedText]:
-    """The fragments of all spans, in the order of the prompt; seams are where something is not drawn.
+    r"""The fragments of all spans, in the order of the prompt; seams are where something is not drawn.
 
-    `"HEL\\nLO"` gives "HEL" and "LO"; `"H, E, Y"` gives "HEY", with two seams.
+    `"HEL\nLO"` gives "HEL" and "LO"; `"H, E, Y"` gives "HEY", with two seams.
     """
     found: list[MappedText] = []
     for span in spans:

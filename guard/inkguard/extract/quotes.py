@@ -86,7 +86,7 @@ class _Quotes:
                 continue
             end = self._closer(i, mark)
             if end is None:
-                if (mark in "”»›❞❜" and self._closes(i)) or mark in "´":
+                if (mark in "”»›❞❜" and self._closes(i)) or mark == "´":
                     continue
                 end = text.find("\n", i + 1)
                 end = len(text) if end < 0 else end

@@ -70,11 +70,12 @@ def _without(ranges: Iterable[Range], inside: list[Range]) -> Iterator[Range]:
     ends = [end for _, end in inside]
     for start, end in ranges:
         at = bisect_left(ends, start + 1)
+        rest = start
         while at < len(inside) and inside[at][0] < end:
-            yield start, inside[at][0]
-            start = inside[at][1]
+            yield rest, inside[at][0]
+            rest = inside[at][1]
             at += 1
-        yield start, end
+        yield rest, end
 
 
 def _united(ranges: Iterable[Range]) -> Iterator[Range]:

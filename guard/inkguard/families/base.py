@@ -101,7 +101,7 @@ class Adapter:
         """What a side in pixels must be a multiple of; latents are packed two by two, if nothing else is said."""
         return int(pipe.vae_scale_factor) * 2
 
-    def longest_side(self, pipe: Any) -> int:
+    def longest_side(self, pipe: Any) -> int:  # noqa: ARG002 - a family may read it
         """The most pixels that a side may have."""
         return _LONGEST_SIDE
 

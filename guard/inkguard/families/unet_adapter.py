@@ -36,7 +36,7 @@ class UNetAdapter(Adapter):
     edit = CrossText
     denoiser_component = "unet"
 
-    def unit(self, pipe: Any) -> int:
+    def unit(self, pipe: Any) -> int:  # noqa: ARG002 - the same for all these models
         """As `Adapter.unit`: a pixel of the latents is 8 of the picture."""
         return 8
 

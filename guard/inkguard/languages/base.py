@@ -13,9 +13,9 @@ Inflection = tuple[str, frozenset[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cues:
-    """Regular expressions for what announces text in a prompt. `inkguard.extract` puts them together.
+    r"""Regular expressions for what announces text in a prompt. `inkguard.extract` puts them together.
 
-    All are verbose (`re.VERBOSE`: a space is `\\s`) and for text in small letters, unless something else is said.
+    All are verbose (`re.VERBOSE`: a space is `\s`) and for text in small letters, unless something else is said.
     `"a sign saying HELLO in gold letters"`: "saying" is an `after`, "sign" a `carrier`, "in" an `end`, "in gold
     letters" a `before`.
     """

@@ -85,7 +85,7 @@ def manifest_data(
         "call": dict(call),
         "evidence": {
             "command": command,
-            "date": datetime.date.today().isoformat(),
+            "date": datetime.date.today().isoformat(),  # noqa: DTZ011 - the day where it was measured
             **settings,
             "versions": versions(),
             "rule": "chosen by hand (--sites)" if result.search.override else rule,

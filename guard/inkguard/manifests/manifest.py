@@ -126,7 +126,9 @@ def load_manifest(path: Path) -> Manifest:
     try:
         model, substitution = data["model"], data["substitution"]
         if (numbering := substitution.get("numbering", NUMBERING)) != NUMBERING:
-            raise ValueError(f"the numbering is {numbering!r}; it must be {NUMBERING!r}")
+            raise ValueError(  # noqa: TRY301 - it gets the file's name below
+                f"the numbering is {numbering!r}; it must be {NUMBERING!r}"
+            )
         return Manifest(
             name=str(data["name"]),
             pipeline=str(model["pipeline"]),

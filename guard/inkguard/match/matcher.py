@@ -76,8 +76,8 @@ class Matcher:
             for attempt in disguise.attempts(given):
                 label, read, hits, plausible = attempt
                 tried.append((label, read))
-                for start, end, of in hits:
-                    start, end = read.to_prompt(start, end)
+                for first, last, of in hits:
+                    start, end = read.to_prompt(first, last)
                     if plausible is not None and not plausible(given.raw.text_of(start, end)):
                         continue
                     if isinstance(of, AllowedTerm):

@@ -11,7 +11,7 @@ class ProgressReporter(Protocol):
     """Is told how far a measurement is. All of it is for people: nothing is decided by it."""
 
     def begin(self, what: str) -> None:
-        """This is what comes next."""
+        """What comes next."""
 
     def expect(self, left: int) -> None:
         """At most so many pictures are still to be drawn; what was measured earlier does not count."""
@@ -29,8 +29,17 @@ class ProgressReporter(Protocol):
 class Silent:
     """Tells nobody."""
 
-    def begin(self, what: str) -> None: ...
-    def expect(self, left: int) -> None: ...
-    def speed(self, seconds: float) -> None: ...
-    def advance(self) -> None: ...
-    def done(self, what: str) -> None: ...
+    def begin(self, what: str) -> None:
+        """Say nothing of what comes next."""
+
+    def expect(self, left: int) -> None:
+        """Say nothing of how many pictures are left."""
+
+    def speed(self, seconds: float) -> None:
+        """Say nothing of how long one takes."""
+
+    def advance(self) -> None:
+        """Say nothing of one more picture."""
+
+    def done(self, what: str) -> None:
+        """Say nothing of a result."""

@@ -24,7 +24,7 @@ KINDS: dict[str, type[BaseModel]] = {
 class _Plain(GenerateJsonSchema):
     """Without a title for every key, which says nothing that the key does not."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - as pydantic calls it
         return False
 
 

@@ -93,7 +93,7 @@ class Placed(Section):
     def at(self, place: str) -> Self:
         """The same, with its place."""
         placed = self.model_copy()
-        placed._place = place
+        placed._place = place  # noqa: SLF001 - its own; pydantic wants the underscore
         return placed
 
     def __eq__(self, other: object) -> bool:

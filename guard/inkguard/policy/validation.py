@@ -50,11 +50,11 @@ def validated(
     """
     try:
         value: T = _adapter(typing.cast(Any, kind)).validate_python(data, context=known)
-        return value
     except ValidationError as error:
         for place, problem in _told(kind, node, error):
             mistakes.add(place, problem)
         return None
+    return value
 
 
 @cache

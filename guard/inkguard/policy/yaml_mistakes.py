@@ -10,10 +10,10 @@ _FURTHER_COLON = re.compile(r":\s.*\S")
 
 
 def why_not_yaml(text: str, line: int, column: int, problem: str) -> tuple[int, int, str]:
-    """Where reading stopped, both counted from 0, and a reason to put behind "this is not YAML".
+    r"""Where reading stopped, both counted from 0, and a reason to put behind "this is not YAML".
 
     `problem` is what the parser says. The reason quotes nothing of the text; it is empty where no common
-    mistake is seen: `name: a\\n\\tversion: b` -> (1, 0, ": a tab; indent with spaces").
+    mistake is seen: `name: a\n\tversion: b` -> (1, 0, ": a tab; indent with spaces").
     """
     lines = text.splitlines()
     if line >= len(lines):

@@ -75,7 +75,7 @@ class ToxicityClassifier:
         try:
             with self._lock, computing():
                 if self._process != os.getpid():
-                    self._detoxify.tokenizer = pickle.loads(self._unused)
+                    self._detoxify.tokenizer = pickle.loads(self._unused)  # noqa: S301 - pickled by this object
                     self._process = os.getpid()
                 for i, text in enumerate(texts):
                     pieces += ((i, window) for window in self._windows(text))

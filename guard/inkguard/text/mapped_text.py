@@ -153,7 +153,7 @@ class MappedText:
         return MappedText("".join(texts), tuple(starts), tuple(ends), tuple(seams))
 
     def through(self, outer: MappedText) -> MappedText:
-        """This text, which maps to `outer.text`, mapped to what `outer` maps to."""
+        """The same text, but mapped to what `outer` maps to; so far it maps to `outer.text`."""
         ranges = [
             outer.to_prompt(start, end) if start < end else (_before(outer, start),) * 2
             for start, end in zip(self.starts, self.ends, strict=True)

@@ -42,7 +42,7 @@ class TesseractReader:
         data = io.BytesIO()
         large.save(data, "PNG", compress_level=1, dpi=(72, 72))
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: S603 - the user's own tesseract; the picture goes in as data
                 self._command,
                 input=data.getvalue(),
                 capture_output=True,

@@ -39,18 +39,24 @@ def test_lint_of_a_good_policy(author: Author) -> None:
     ("rules", "texts"),
     [
         (
-            "  - {name: a, when: {category: insult}, action: flag}\n"
-            "  - {name: b, when: {category: insult, span: quoted}, action: block}\n",
+            (
+                "  - {name: a, when: {category: insult}, action: flag}\n"
+                "  - {name: b, when: {category: insult, span: quoted}, action: block}\n"
+            ),
             ["rule b: rule a, before it, fits all that it fits"],
         ),
         (
-            "  - {name: a, when: {category: insult, span: quoted}, action: block}\n"
-            "  - {name: b, when: {category: insult}, action: flag}\n",
+            (
+                "  - {name: a, when: {category: insult, span: quoted}, action: block}\n"
+                "  - {name: b, when: {category: insult}, action: flag}\n"
+            ),
             [],
         ),
         (
-            "  - {name: a, when: {category: insult, span: quoted}, action: flag}\n"
-            "  - {name: b, when: {category: insult}, action: block}\nmatch: strictest\n",
+            (
+                "  - {name: a, when: {category: insult, span: quoted}, action: flag}\n"
+                "  - {name: b, when: {category: insult}, action: block}\nmatch: strictest\n"
+            ),
             ["rule a: rule b, at least as strict, fits all that it fits"],
         ),
         ("  - {name: a, when: {category: slur}, action: flag}\n", ["rule a: no finding"]),

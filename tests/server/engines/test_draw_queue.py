@@ -23,7 +23,7 @@ def draws() -> Iterator[DrawQueue]:
 
 async def soon(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - any condition, also of threads
             await asyncio.sleep(0.002)
 
 

@@ -39,16 +39,15 @@ class QwenAdapter(Adapter):
         donors: Mapping[str, Sequence[str]],
         device: torch.device,
         *,
-        swap_pooled: bool,
+        swap_pooled: bool,  # noqa: ARG002 - there is no pooled text
     ) -> list[FlaggedPrompt]:
         """As `Adapter.flagged`; donors are encoded without the harmless rows, then padded to the prompts' length."""
         own = self.encode(pipe, call, call, device).states
-        found = self.encode(pipe, call, {"prompt": [donors["prompt"][row] for row in rows]}, device)
-        assert found.mask is not None
+        states, read = _encode(pipe, call, [donors["prompt"][row] for row in rows], device)
         # One place for each prompt; that of a harmless one is not looked at.
-        donor = found.states.new_zeros(len(own), *found.states.shape[1:])
-        mask = found.mask.new_zeros(len(own), found.mask.shape[1])
-        donor[[*rows]], mask[[*rows]] = found.states, found.mask
+        donor = states.new_zeros(len(own), *states.shape[1:])
+        mask = read.new_zeros(len(own), read.shape[1])
+        donor[[*rows]], mask[[*rows]] = states, read
         tokens = max(own.shape[1], donor.shape[1])
         own, donor = pad_text(own, tokens), pad_text(donor, tokens)
         return flagged_prompts(own, donor, rows, masks=pad_text(mask[..., None], tokens)[..., 0])
@@ -57,11 +56,19 @@ class QwenAdapter(Adapter):
         self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Any], device: torch.device
     ) -> Encoded:
         """As `Adapter.encode`: the language model's states, and their mask."""
-        states, mask = pipe.encode_prompt(
-            prompt=list(texts["prompt"]),
-            device=device,
-            max_sequence_length=argument(pipe, call, "max_sequence_length"),
-        )
-        if mask is None:  # the pipeline drops a mask that hides nothing
-            mask = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
+        states, mask = _encode(pipe, call, texts["prompt"], device)
         return Encoded(states, mask=mask)
+
+
+def _encode(
+    pipe: Any, call: Mapping[str, Any], texts: Sequence[str], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """States (rows, tokens, width), and a mask (rows, tokens) that is 1 where a token is text."""
+    states, mask = pipe.encode_prompt(
+        prompt=list(texts),
+        device=device,
+        max_sequence_length=argument(pipe, call, "max_sequence_length"),
+    )
+    if mask is None:  # the pipeline drops a mask that hides nothing
+        mask = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
+    return states, mask

@@ -44,7 +44,7 @@ class Sd3Adapter(Adapter):
         self,
         pipe: Any,
         call: Mapping[str, Any],
-        texts: Mapping[str, Sequence[str]],
+        texts: Mapping[str, Sequence[str]],  # noqa: ARG002 - the call has them too
         device: torch.device,
     ) -> torch.Tensor:
         """As `Adapter.encode_negative`, in a batch with the call's prompts like the pipeline's own."""

@@ -35,7 +35,7 @@ class SdxlAdapter(UNetAdapter):
         self,
         pipe: Any,
         call: Mapping[str, Any],
-        texts: Mapping[str, Sequence[str]],
+        texts: Mapping[str, Sequence[str]],  # noqa: ARG002 - the call has them too
         device: torch.device,
     ) -> torch.Tensor:
         """As `Adapter.encode_negative`, in a call with the prompts like the pipeline's own."""

@@ -1,6 +1,6 @@
-"""Words in which digits and signs stand for letters, each for any of several.
+r"""Words in which digits and signs stand for letters, each for any of several.
 
-A word's symbols span a lattice: "1" may be i, l or 1, "\\\\/" is v, a dash may be nothing. The walk
+A word's symbols span a lattice: "1" may be i, l or 1, "\/" is v, a dash may be nothing. The walk
 goes through the lattice and the lists' automaton together and leaves a path as soon as no term
 begins so; that keeps it short however ambiguous a text is.
 """
@@ -73,9 +73,10 @@ class LeetLattice(Disguise):
         """
         plain = text.plain.text
         budget = TUNING.most_leet_states
-        for start, end in text.chunks:
-            if not _WORD.match(plain, start, end):
+        for start, stop in text.chunks:
+            if not _WORD.match(plain, start, stop):
                 continue
+            end = stop
             while end > start and plain[end - 1] in _CLOSING:
                 end -= 1
             word = plain[start:end].lstrip(_OPENING)
