@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +168,7 @@ def digest_weights(folder: Path) -> str | None:
 
 def shipped_manifests() -> list[Path]:
     """The manifests in the package."""
-    folder = Path(str(resources.files("inkguard.manifests")))
-    return sorted(folder.glob("*.yaml"))
+    return sorted(Path(__file__).parent.glob("*.yaml"))
 
 
 def choose_manifest(

@@ -75,7 +75,7 @@ class Captioned:
 @functools.cache
 def held_out() -> frozenset[str]:
     """Texts that no training caption contains; the list's SHA-256 is in `heldout.sha256`."""
-    folder = resources.files("training")
+    folder = resources.files("inkguard.measure.world")
     data = (folder / "heldout.txt").read_bytes()
     expected = (folder / "heldout.sha256").read_text().split()[0]
     if hashlib.sha256(data).hexdigest() != expected:
