@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from inkguard.policy import rule_ids
 from inkguard.types import Decision, Method, Rung, Verification
 from inkguard_server.errors import AuditError
 
@@ -61,6 +62,7 @@ class Record:
                 "version": decision.policy.version,
                 "digest": self.policy_digest,
             },
+            "rule_ids": rule_ids.FORMAT,
             "prompt": {"length": self.prompt_length},
             "spans": [{"start": s.start, "end": s.end, "cue": s.cue} for s in decision.spans],
             "findings": [

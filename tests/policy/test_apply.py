@@ -31,7 +31,7 @@ def test_decide(prompt: str, action: Action) -> None:
 
 def test_block() -> None:
     """A finding of a blocking rule blocks, whatever else is found."""
-    term = next(e.term for e in POLICY.entries if e.rule == "violence.incitement/1")
+    term = next(e.term for e in POLICY.entries if e.rule.startswith("violence.incitement#"))
     prompt = f'"IDIOT" and "{term}"'
     assert decide(POLICY, find(POLICY, prompt, extract(prompt), None)) is Action.BLOCK
 

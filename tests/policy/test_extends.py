@@ -64,7 +64,7 @@ def test_who_replaced_what_is_known(author: Author) -> None:
     """For lint: the id and place of what holds, and of what there was."""
     author.extending(OWN_LIST)
     (replaced,) = read_policy(author.folder / "own.yaml").replaced
-    assert (replaced.rule, replaced.other_rule) == ("insult.blocked/1", "insult.mild/1")
+    assert (replaced.rule, replaced.other_rule) == ("insult.blocked#49ae", "insult.mild#49ae")
     assert replaced.place.endswith("own.yaml:8:60")
     assert replaced.other.endswith("words.yaml:6:13")
 

@@ -36,8 +36,11 @@ def read(author: Author, file: str, text: str, more: str = "") -> Loaded:
 def test_formats(author: Author, file: str, text: str) -> None:
     """One term per line, CSV and JSON give the same terms."""
     policy = read(author, file, text).policy
-    own = [e for e in policy.entries if e.rule.startswith("insult.own/")]
-    assert [(e.term, e.rule) for e in own] == [("rotter", "insult.own/1"), ("cad", "insult.own/2")]
+    own = [e for e in policy.entries if e.rule.startswith("insult.own#")]
+    assert [(e.term, e.rule) for e in own] == [
+        ("rotter", "insult.own#de28"),
+        ("cad", "insult.own#12bc"),
+    ]
     assert {(e.severity, e.action) for e in own} == {(Severity.MILD, Action.BLOCK)}
     assert Checker(policy, None).check('"ROTTERS"').action is Action.BLOCK
 
@@ -49,7 +52,7 @@ def test_rows_say_more(author: Author) -> None:
     by_term = {e.term: e for e in policy.entries}
     assert by_term["rotter"].action is Action.FLAG
     cad = by_term["cad"]
-    assert (cad.rule, cad.severity, cad.action) == ("slur.shop/2", Severity.SEVERE, Action.BLOCK)
+    assert (cad.rule, cad.severity, cad.action) == ("slur.shop#90b3", Severity.SEVERE, Action.BLOCK)
     assert cad.matching.value == "exact"
     assert policy.lists["slur.shop"].locale == "en"
 
@@ -66,9 +69,9 @@ def test_an_own_list_wins(author: Author) -> None:
     loaded = read_policy(path)
     assert Checker(loaded.policy, None).check('"IDIOT"').action is Action.BLOCK
     assert [(r.rule, r.other_rule) for r in loaded.replaced] == [
-        ("insult.own/2", "insult.own/3"),
-        ("insult.own/1", "insult.mild/1"),
-        ("insult.own/1", None),
+        ("insult.own#12bc", "insult.own#12bc"),
+        ("insult.own#49ae", "insult.mild#49ae"),
+        ("insult.own#49ae", None),
     ]
 
 
@@ -125,7 +128,11 @@ def test_patterns(author: Author) -> None:
     prompt = 'a flag: "now KÍLL ALL" and "kill every"'
     decision = checker.check(prompt)
     (finding,) = decision.findings
-    assert (finding.rule, finding.text, finding.source) == ("insult.mild/3", "KÍLL ALL", "wordlist")
+    assert (finding.rule, finding.text, finding.source) == (
+        "insult.mild#19c2",
+        "KÍLL ALL",
+        "wordlist",
+    )
     assert prompt[finding.start : finding.end] == finding.text
     assert decision.action is Action.SUBSTITUTE
     assert checker.check("they kill all in the rain").action is Action.FLAG

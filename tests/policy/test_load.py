@@ -177,4 +177,4 @@ def test_default_policy(default: Policy) -> None:
     """The default policy has a word for each length from 2 to 12, and rules that hold no term."""
     assert set(range(2, 13)) <= default.replacements.words.keys()
     assert len(default.entries) > 500
-    assert all(e.term not in e.rule.partition("/")[2] for e in default.entries)
+    assert all(e.term not in e.rule.rpartition("#")[2] for e in default.entries)

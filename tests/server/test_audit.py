@@ -64,6 +64,7 @@ LINE = {
     "request_id": "r-1",
     "rpc": "GenerateImage",
     "policy": {"name": "p", "version": "7", "digest": "d1"},
+    "rule_ids": "digest-1",
     "prompt": {"length": 9},
     "spans": [{"start": 3, "end": 7, "cue": "quoted"}],
     "findings": [

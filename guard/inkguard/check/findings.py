@@ -11,6 +11,7 @@ from inkguard.match.matcher import Entry, Matching
 from inkguard.match.regexes import Pattern
 from inkguard.policy.apply import Ruled, ruled
 from inkguard.policy.model import Policy
+from inkguard.policy.rule_ids import list_rule_of
 from inkguard.policy.rules import Found, Kind
 from inkguard.types import Action, Finding, TextSpan
 
@@ -80,7 +81,7 @@ def _of(
         score=1.0,
         action=entry.action if cap is None else min(entry.action, cap),
     )
-    locale = policy.lists[entry.rule.partition("/")[0]].locale
+    locale = policy.lists[list_rule_of(entry.rule)].locale
     return Found(finding=finding, kind=kind, locale=locale, reading=reading, cap=cap)
 
 

@@ -14,6 +14,7 @@ from inkguard.match.regexes import Pattern
 from inkguard.policy.false_positives import hits
 from inkguard.policy.load import Loaded
 from inkguard.policy.model import Policy
+from inkguard.policy.rule_ids import list_rule_of
 from inkguard.policy.rules import Condition, Kind, Rule, Source
 from inkguard.types import Action
 
@@ -91,7 +92,7 @@ def _possible(policy: Policy) -> Iterator[Condition]:
     """What findings there can be, as narrow conditions."""
     drawn = {Kind(kind) for kind in ("quoted", "unquoted") if getattr(policy.extraction, kind)}
     terms = {
-        (e.category, e.severity, e.everywhere, policy.lists[e.rule.partition("/")[0]].locale)
+        (e.category, e.severity, e.everywhere, policy.lists[list_rule_of(e.rule)].locale)
         for e in _terms(policy)
     }
     in_pieces = (Source.WORDLIST, Source.JOINED, Source.REVERSED)

@@ -13,6 +13,7 @@ from inkguard.match.matcher import Entry, Matching
 from inkguard.match.regexes import Pattern, compiled
 from inkguard.policy.imported_lists import Row, read_rows
 from inkguard.policy.model import ListRule
+from inkguard.policy.rule_ids import term_digest
 from inkguard.policy.term_table import Rank, TermTable
 from inkguard.policy.yaml_positions import Node, meant
 from inkguard.types import Action, Severity
@@ -24,14 +25,21 @@ _RULE = frozenset(("everywhere", "locale", "misspelled", "patterns", *(m.value f
 _SHARED = frozenset(("severity", "action"))
 
 
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    rule: ListRule
+    expression: str
+    digest: str
+    place: str
+
+
 @dataclass(slots=True)
 class Lists:
     """What the word lists of all of a policy's files hold. Rules' names are `category.name`."""
 
     table: TermTable = field(default_factory=TermTable)
     rules: dict[str, ListRule] = field(default_factory=dict)
-    patterns: list[Pattern] = field(default_factory=list)
-    pattern_places: dict[str, str] = field(default_factory=dict)
+    _patterns: list[_Pattern] = field(default_factory=list)
 
     def take(self, root: Node, categories: Mapping[str, str], layer: int) -> None:
         """A list in the policy's own format."""
@@ -51,12 +59,12 @@ class Lists:
             expressions = parts["patterns"].list() if "patterns" in parts else []
             if not terms and not expressions:
                 node.fail("a rule needs terms")
-            for number, (matching, term) in enumerate(terms, 1):
+            for matching, term in terms:
                 text = term.string()
-                entry = _entry(rule, text, number, matching, misspelled)
+                entry = _entry(rule, text, matching, misspelled)
                 self.table.add(text, entry, term.place, (layer, Rank.OWN))
-            for number, expression in enumerate(expressions, len(terms) + 1):
-                self._pattern(rule, number, expression)
+            for expression in expressions:
+                self._pattern(rule, expression)
 
     def take_external(
         self, spec: Node, path: Path, data: bytes, categories: Mapping[str, str], layer: int
@@ -71,13 +79,13 @@ class Lists:
         misspelled = fields["misspelled"].boolean() if "misspelled" in fields else True
         category = fields["category"].known("category", categories)
         own: dict[str, ListRule] = {}
-        for number, row in enumerate(read_rows(path, data), 1):
+        for row in read_rows(path, data):
             of = _known(row, "category", categories) or category
             if of not in own:
                 own[of] = self._new(spec, f"{of}.{name}", of, fields)
                 self.rules[own[of].name] = own[of]
             entry = replace(
-                _entry(own[of], row.term, number, matching, misspelled),
+                _entry(own[of], row.term, matching, misspelled),
                 severity=_choice(row, "severity", Severity) or own[of].severity,
                 action=_choice(row, "action", Action) or own[of].action,
                 matching=_choice(row, "match", Matching) or matching,
@@ -98,7 +106,7 @@ class Lists:
             locale=fields["locale"].string() if "locale" in fields else None,
         )
 
-    def _pattern(self, rule: ListRule, number: int, node: Node) -> None:
+    def _pattern(self, rule: ListRule, node: Node) -> None:
         expression = node.string()
         try:
             found = compiled(expression).search("")
@@ -106,22 +114,40 @@ class Lists:
             node.fail(f"RE2 refuses this expression: {error}")
         if found is not None:
             node.fail("this expression matches the empty text")
-        pattern = Pattern(
-            expression=expression,
-            rule=f"{rule.name}/{number}",
-            category=rule.category,
-            severity=rule.severity,
-            action=rule.action,
-            everywhere=rule.everywhere,
-        )
-        self.patterns.append(pattern)
-        self.pattern_places[pattern.rule] = node.place
+        digest = term_digest("patterns", expression)
+        for other in self._patterns:
+            if (other.rule, other.digest) == (rule, digest):
+                node.fail(f"this expression stands already at {other.place}")
+        self.table.ids.add(rule.name, digest)
+        self._patterns.append(_Pattern(rule, expression, digest, node.place))
+
+    @property
+    def patterns(self) -> list[Pattern]:
+        """The regular expressions of all lists, with their ids."""
+        return [
+            Pattern(
+                expression=p.expression,
+                rule=self.table.ids.id_of(p.rule.name, p.digest),
+                category=p.rule.category,
+                severity=p.rule.severity,
+                action=p.rule.action,
+                everywhere=p.rule.everywhere,
+            )
+            for p in self._patterns
+        ]
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Where each term and expression stands, by its id."""
+        ids = self.table.ids
+        of_patterns = {ids.id_of(p.rule.name, p.digest): p.place for p in self._patterns}
+        return {**self.table.places, **of_patterns}
 
 
-def _entry(rule: ListRule, term: str, number: int, matching: Matching, misspelled: bool) -> Entry:
+def _entry(rule: ListRule, term: str, matching: Matching, misspelled: bool) -> Entry:
     return Entry(
         term=term,
-        rule=f"{rule.name}/{number}",
+        rule=rule.name,
         category=rule.category,
         severity=rule.severity,
         action=rule.action,

@@ -148,8 +148,8 @@ class _Loader:
         table = self._lists.table
         entries, allow = table.entries, table.allowed
         words = WordLists(entries, allow=allow, compound_parts=self._parts)
-        places = {**table.places, **self._lists.pattern_places}
-        ids = sections.identifiers(self._lists.rules, self._detoxify, places)
+        places, patterns = self._lists.places, self._lists.patterns
+        names = sections.RuleNames(self._lists.rules, self._detoxify, table.ids, places)
         locales = {rule.locale for rule in self._lists.rules.values() if rule.locale is not None}
         outer_first = layers[::-1]
         verify, verify_with = _last(
@@ -163,10 +163,10 @@ class _Loader:
             lists=self._lists.rules,
             detoxify=self._detoxify,
             allow=tuple(allow),
-            replacements=self._replacements.finished(words, self._lists.patterns),
+            replacements=self._replacements.finished(words, patterns),
             entries=tuple(entries),
             words=words,
-            patterns=tuple(self._lists.patterns),
+            patterns=tuple(patterns),
             compound_parts=tuple(self._parts),
             rules=tuple(
                 rule
@@ -178,7 +178,7 @@ class _Loader:
             exceptions=tuple(
                 exception
                 for node in _each(outer_first, "exceptions")
-                for exception in sections.exceptions(node, ids)
+                for exception in sections.exceptions(node, names)
             ),
             mode=_last(layers, "mode", Mode.ENFORCE, lambda n, _: n.choice(Mode)),
             on_error=_last(layers, "on_error", OnError(), sections.on_error),
@@ -186,7 +186,7 @@ class _Loader:
             verify_with=verify_with,
             extraction=_last(layers, "extraction", Extraction(), sections.extraction),
             whole_prompt=_last(layers, "whole_prompt", WholePrompt(), sections.whole_prompt),
-            tests=tuple(sections.tests(top.fields["tests"], self._categories, ids))
+            tests=tuple(sections.tests(top.fields["tests"], self._categories, names))
             if "tests" in top.fields
             else (),
             may_hit=frozenset(

@@ -121,8 +121,8 @@ class PolicyException:
 
 
 def is_part(name: str, rule: str) -> bool:
-    """Whether a finding's rule is `name`, or belongs to it: insult, insult.mild, insult.mild/2."""
-    return rule == name or (rule.startswith(name) and rule[len(name)] in "./")
+    """Whether a finding's rule is `name`, or belongs to it: insult, insult.mild, insult.mild#4f2a."""
+    return rule == name or (rule.startswith(name) and rule[len(name)] in ".#")
 
 
 def covered(exception: PolicyException, folded: Folded) -> list[tuple[int, int]]:

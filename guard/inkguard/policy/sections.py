@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from inkguard.policy.model import (
     Extraction,
@@ -12,14 +12,15 @@ from inkguard.policy.model import (
     Threshold,
     WholePrompt,
 )
+from inkguard.policy.rule_ids import RuleIds
 from inkguard.policy.rules import Condition, Kind, PolicyException, Rule, Source
 from inkguard.policy.yaml_positions import Node
 from inkguard.types import Action, Severity, VerifyWith
 
 __all__ = [
+    "RuleNames",
     "exceptions",
     "extraction",
-    "identifiers",
     "may_hit",
     "on_error",
     "rules",
@@ -133,8 +134,7 @@ def _condition(node: Node, categories: Collection[str], locales: Collection[str]
     )
 
 
-def exceptions(node: Node, ids: Collection[str]) -> list[PolicyException]:
-    """`ids` are the rules, categories and labels that an exception may name."""
+def exceptions(node: Node, names: RuleNames) -> list[PolicyException]:
     found: list[PolicyException] = []
     for item in node.list():
         fields = item.fields(
@@ -151,7 +151,7 @@ def exceptions(node: Node, ids: Collection[str]) -> list[PolicyException]:
                 expires=fields["expires"].date(),
                 action=fields["action"].choice(Action) if "action" in fields else Action.ALLOW,
                 text=_worded(fields["text"]) if "text" in fields else None,
-                rule=fields["rule"].known("rule", ids) if "rule" in fields else None,
+                rule=names.named(fields["rule"]) if "rule" in fields else None,
                 place=item.place,
             )
         )
@@ -165,7 +165,7 @@ def _worded(node: Node) -> str:
     return text
 
 
-def tests(node: Node, categories: Collection[str], ids: Collection[str]) -> list[PolicyTest]:
+def tests(node: Node, categories: Collection[str], names: RuleNames) -> list[PolicyTest]:
     found = []
     for item in node.list():
         fields = item.fields(
@@ -178,7 +178,7 @@ def tests(node: Node, categories: Collection[str], ids: Collection[str]) -> list
                 category=fields["category"].known("category", categories)
                 if "category" in fields
                 else None,
-                rule=fields["rule"].known("rule", ids) if "rule" in fields else None,
+                rule=names.named(fields["rule"]) if "rule" in fields else None,
                 place=item.place,
             )
         )
@@ -191,9 +191,30 @@ def may_hit(node: Node) -> list[str]:
     return [word.string().casefold() for word in words]
 
 
-def identifiers(
-    lists: Mapping[str, object], labels: Collection[str], terms: Collection[str]
-) -> frozenset[str]:
-    """What exceptions and tests may call a rule: insult, insult.mild, insult.mild/2, detoxify.insult."""
-    names = {name.partition(".")[0] for name in lists} | {*lists} | {*terms}
-    return frozenset(names | {"detoxify"} | {f"detoxify.{label}" for label in labels})
+@dataclass(frozen=True, slots=True)
+class RuleNames:
+    """What exceptions and tests may call a rule: insult, insult.mild, insult.mild#4f2a, detoxify.insult.
+
+    `held` are the ids of the entries that hold: not those of terms that another list replaces.
+    """
+
+    lists: Collection[str]
+    labels: Collection[str]
+    ids: RuleIds
+    held: Collection[str]
+
+    def named(self, node: Node) -> str:
+        """The name that a node has, an id in the form that findings carry."""
+        value = node.scalar()
+        if (now := self.ids.now_at(value)) is not None:
+            node.fail(
+                "ids by position are no longer taken, since an edit of the list moves them; "
+                f"at this position stands {now} now, which is the id to write if that term is meant"
+            )
+        candidates = self.ids.meant_by(value)
+        if len(candidates) > 1:
+            node.fail("several terms have ids that begin so: " + ", ".join(candidates))
+        if candidates and candidates[0] in self.held:
+            return candidates[0]
+        groups = {name.partition(".")[0] for name in self.lists} | {*self.lists, "detoxify"}
+        return node.known("rule", groups | {f"detoxify.{label}" for label in self.labels})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from inkguard.errors import PolicyError
 from inkguard.match.fold import fold
 from inkguard.match.matcher import Entry
+from inkguard.policy.rule_ids import RuleIds, term_digest
 
 __all__ = ["Rank", "Replaced", "TermTable"]
 
@@ -38,42 +39,53 @@ class _Term:
     entry: Entry | None
     place: str
     rank: tuple[int, Rank]
-
-    @property
-    def rule(self) -> str | None:
-        return self.entry.rule if self.entry else None
+    digest: str
 
 
 @dataclass(slots=True)
 class TermTable:
     """Terms by their folded words. What a policy says of a term wins over what it extends says."""
 
-    replaced: list[Replaced] = field(default_factory=list)
+    ids: RuleIds = field(default_factory=RuleIds)
     _terms: dict[str, _Term] = field(default_factory=dict)
+    _replaced: list[tuple[_Term, _Term]] = field(default_factory=list)
 
     def add(self, text: str, entry: Entry | None, place: str, rank: tuple[int, Rank]) -> None:
         """Take a term, or with no entry an allowed one; raises PolicyError where it stands already.
 
-        In an organisation's lists a term may stand again: the first one holds.
+        An entry's `rule` is that of its list; its id is made when all terms are known. In an
+        organisation's lists a term may stand again: the first one holds.
         """
         folded = " ".join("".join(c if c.isalnum() else " " for c in fold(text).text).split())
         if not folded:
             raise PolicyError(f"{place}: a term needs a letter or digit")
-        new = _Term(text, entry, place, rank)
+        digest = ""
+        if entry is not None:
+            digest = term_digest(entry.matching.value, folded)
+            self.ids.add(entry.rule, digest)
+        new = _Term(text, entry, place, rank, digest)
         old = self._terms.get(folded)
         if old is not None:
             if rank == old.rank and rank[1] is Rank.OWN:
                 raise PolicyError(f"{place}: this term stands already at {old.place}")
             kept, lost = (new, old) if rank > old.rank else (old, new)
-            self.replaced.append(Replaced(kept.place, kept.rule, lost.place, lost.rule))
+            self._replaced.append((kept, lost))
             if kept is old:
                 return
             del self._terms[folded]
         self._terms[folded] = new
 
+    def _id(self, term: _Term) -> str | None:
+        return None if term.entry is None else self.ids.id_of(term.entry.rule, term.digest)
+
     @property
     def entries(self) -> list[Entry]:
-        return [term.entry for term in self._terms.values() if term.entry is not None]
+        """The terms that hold, with their ids."""
+        return [
+            replace(term.entry, rule=self.ids.id_of(term.entry.rule, term.digest))
+            for term in self._terms.values()
+            if term.entry is not None
+        ]
 
     @property
     def allowed(self) -> list[str]:
@@ -82,4 +94,12 @@ class TermTable:
     @property
     def places(self) -> dict[str, str]:
         """Where each term stands, by its id."""
-        return {t.entry.rule: t.place for t in self._terms.values() if t.entry is not None}
+        return {rule: t.place for t in self._terms.values() if (rule := self._id(t)) is not None}
+
+    @property
+    def replaced(self) -> list[Replaced]:
+        """The terms that stand twice, in the order in which they were met."""
+        return [
+            Replaced(kept.place, self._id(kept), lost.place, self._id(lost))
+            for kept, lost in self._replaced
+        ]

@@ -53,18 +53,20 @@ def test_tests_fail(author: Author) -> None:
     path = author.more(
         "mode: shadow\n" + TESTS + "  - {prompt: '\"SHUT UP\"', action: allow}\n"
         "  - {prompt: '\"SHUT UP\"', action: substitute, category: slur}\n"
-        "  - {prompt: '\"SHUT UP\"', action: substitute, rule: insult.mild/1}\n"
+        "  - {prompt: '\"SHUT UP\"', action: substitute, rule: insult.mild#49ae}\n"
     )
     xml = author.folder / "junit.xml"
     result = call("test", path, "--junit", xml, code=1)
     assert "2 of 5 tests passed" in result.stdout
-    assert "expected allow, got substitute (findings: insult.mild/2)" in result.stdout
+    assert "expected allow, got substitute (findings: insult.mild#6541)" in result.stdout
     assert "SHUT" not in result.stdout + xml.read_text()
     suite = ElementTree.parse(xml).getroot()
     assert suite.attrib == {"name": "policy test", "tests": "5", "failures": "3"}
     failed = {c.attrib["name"]: c[0].attrib["message"] for c in suite if len(c)}
     assert failed["policy.yaml:12:5"] == "expected a finding in slur, got insult"
-    assert failed["policy.yaml:13:5"] == "expected a finding of insult.mild/1, got insult.mild/2"
+    assert (
+        failed["policy.yaml:13:5"] == "expected a finding of insult.mild#49ae, got insult.mild#6541"
+    )
 
 
 def test_a_file_of_prompts(author: Author) -> None:
@@ -117,7 +119,7 @@ def test_explain(author: Author) -> None:
     (at,) = [n for n, line in enumerate(lines) if line.startswith("     0  a sign")]
     assert lines[at + 1].rstrip() == " " * 26 + "^^^^^"
     assert lines[at][26:31] == "1D10T"
-    for part in ("block  findings", "leet        idiot", "insult.mild/1", "words.yaml:6:13"):
+    for part in ("block  findings", "leet        idiot", "insult.mild#49ae", "words.yaml:6:13"):
         assert part in text
     assert "rule house rule" in text
 
@@ -133,7 +135,7 @@ def test_explain_for_programs(author: Author) -> None:
     assert {"where": "spans", "how": "joined", "text": "IDIOT"} in said["readings"]
     outside = said["decided"][0]
     assert outside == {
-        **{"start": 3, "end": 8, "rule": "insult.mild/1", "source": "wordlist"},
+        **{"start": 3, "end": 8, "rule": "insult.mild#49ae", "source": "wordlist"},
         **{"span": "outside", "reading": "plain", "asked": "flag", "action": "flag", "by": None},
     }
     assert [d["source"] for d in said["decided"][1:]] == ["joined", "joined"]
@@ -174,7 +176,7 @@ def test_diff(author: Author) -> None:
     assert "4 prompts: none changes" in call("diff", old, new, "--prompts", prompts).stdout
     new.write_text(
         old.read_text() + "rules:\n  - {name: r, when: {span: outside}, action: block}\n"
-        "exceptions: [{name: x, owner: o, reason: r, expires: 2999-01-01, rule: insult.mild/2}]\n"
+        "exceptions: [{name: x, owner: o, reason: r, expires: 2999-01-01, rule: insult.mild#6541}]\n"
     )
     text = call("diff", old, new, "--prompts", prompts, code=1).stdout
     assert "4 prompts: 1 milder, 1 stricter" in text

@@ -102,10 +102,13 @@ def test_lint_terms(author: Author) -> None:
     found = {(p.kind, p.text) for p in problems(loaded, author.folder / "more.yaml")}
     kinds = {kind for kind, _ in found}
     assert {"terms that stand twice", "shadowed terms", "terms that hit harmless words"} <= kinds
-    assert ("shadowed terms", "insult.mild/2 adds nothing to insult.own/1 at own.txt:1:1") in found
+    assert (
+        "shadowed terms",
+        "insult.mild#dd8c adds nothing to insult.own#49ae at own.txt:1:1",
+    ) in found
     hits = {text for kind, text in found if kind == "terms that hit harmless words"}
-    assert 'insult.mild/4 hits "Moor" (towns, yours, read plain)' in hits
-    assert any(text.startswith('insult.mild/5 hits "pitcher" (words') for text in hits)
+    assert 'insult.mild#2534 hits "Moor" (towns, yours, read plain)' in hits
+    assert any(text.startswith('insult.mild#bdbf hits "pitcher" (words') for text in hits)
     assert any("(common word, read plain)" in text for text in hits)
     path.write_text(path.read_text() + "lint: {may_hit: [MOOR]}\n")
     again = problems(read_policy(path), author.folder / "more.yaml")
@@ -122,10 +125,10 @@ def test_lint_never_found_and_regexes(author: Author) -> None:
     author.write("allow.txt", "silly fool\n")
     author.more("allow: allow.txt\n")
     found = {p.kind: p for p in lint(author)}
-    text = "insult.mild/1 is never found: words of the allow-list cover it"
+    text = "insult.mild#79d5 is never found: words of the allow-list cover it"
     assert found["terms that are never found"].text == text
-    assert "insult.mild/2 is a program of" in found["regex cost"].text
-    assert 'insult.mild/3 hits "Essex' in found["terms that hit harmless words"].text
+    assert "insult.mild#3399 is a program of" in found["regex cost"].text
+    assert 'insult.mild#adda hits "Essex' in found["terms that hit harmless words"].text
     assert found["unused categories"].text == "category slur: no term and no label is of it"
 
 

@@ -13,6 +13,7 @@ from rich.syntax import Syntax
 from inkguard.cli.policy.common import Json, PolicyArgument, out
 from inkguard.policy.load import Loaded, read_policy
 from inkguard.policy.model import Policy, Strategy
+from inkguard.policy.rule_ids import list_rule_of
 from inkguard.policy.rules import Condition
 from inkguard.types import VerifyWith
 
@@ -110,9 +111,9 @@ def effective(loaded: Loaded, terms: bool = False) -> dict[str, Any]:
 def _lists(policy: Policy, terms: bool) -> dict[str, Any]:
     held: dict[str, list[str]] = {name: [] for name in policy.lists}
     for entry in policy.entries:
-        held[entry.rule.partition("/")[0]].append(entry.term)
+        held[list_rule_of(entry.rule)].append(entry.term)
     for pattern in policy.patterns:
-        held[pattern.rule.partition("/")[0]].append(pattern.expression)
+        held[list_rule_of(pattern.rule)].append(pattern.expression)
     return {
         name: {
             "severity": str(rule.severity),
