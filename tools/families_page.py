@@ -13,19 +13,19 @@ __all__ = ["page"]
 _HEAD = """\
 # Pipeline families
 
-Which pipeline classes of diffusers the guard takes. Made of `guard/inkguard/families/supported.py`, `unsupported.py` and the
-shipped manifests by `python -m tools.families_page > docs/reference/families.md`; a test holds that it is what those say
-and that no class which the installed diffusers exports, and whose call takes a prompt, is missing.
+This page lists the pipeline classes of diffusers that the guard takes, and why it refuses the others.
+`python -m tools.families_page > docs/reference/families.md` makes it from `guard/inkguard/families/` and the shipped manifests.
+A test holds that it is current, and that it misses no class of the installed diffusers whose call takes a prompt.
 
-A class is supported where an adapter reads all of its text arguments and edits its denoiser, and where tests hold the
-properties of docs/guides/substitution.md on that class with small random weights. Everything else is refused by name, with
-the reason below. Pipelines that are not diffusers' own classes and `ModularPipeline`s are refused too: which of their
-arguments carry text is not known.
+A class is supported if an adapter reads all of its text arguments and edits its denoiser.
+Tests hold the [properties of substitution](../guides/substitution.md#what-holds) on that class with small random weights.
+All other classes are refused by name, with the reason below.
+Pipelines that are not diffusers' own classes and `ModularPipeline`s are refused too, since nobody knows which of their arguments carry text.
 
-Sites are measured for a denoiser, not for a pipeline class. Where the manifest was measured with the family's
-text-to-image class, the others use it if their denoiser fits (`model.config`); what the sites do in image-to-image,
-inpainting or under a ControlNet was not measured. A model without a manifest is refused or run by `prompt_swap`
-(docs/reference/manifests.md).
+Sites are measured for a denoiser, not for a pipeline class.
+If a manifest was measured with the family's text-to-image class, the other classes use it if their denoiser fits (`model.config`).
+What the sites do in image-to-image, inpainting or under a ControlNet was not measured.
+A model without a manifest is refused, or drawn by `prompt_swap` ([manifests](manifests.md)).
 """
 
 
