@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ import torch
 from tqdm import tqdm
 
 from inkguard.check.checker import load_checker
+from inkguard.draw.guarded_pipeline import wrap
 from inkguard.draw.load import load_pipeline
 from inkguard.evaluate.prompts import ToxicPrompt, world_prompts
-from inkguard.guard import wrap
 from inkguard.measure.intervals import wilson
 from inkguard.process import own_process
 from inkguard.types import Method
@@ -58,7 +59,7 @@ def main() -> None:
             continue
         pipe, folder = load_pipeline(model)
         guarded = wrap(pipe, policy=checker.policy, folder=folder)
-        guarded._reader = None  # the sites alone
+        guarded._parts = replace(guarded._parts, reader=None)  # the sites alone
         for number, prompt in enumerate(tqdm(prompts, model)):
             if (model, number) in known:
                 continue

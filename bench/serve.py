@@ -35,7 +35,7 @@ from inkguard.manifests.manifest import find_manifest
 from inkguard.process import own_process
 from inkguard.types import Request
 from inkguard_server.app import Sidecar
-from inkguard_server.engines.check_batcher import Checks
+from inkguard_server.engines.check_batcher import CheckBatcher
 from inkguard_server.engines.local import LocalEngine
 from inkguard_server.settings import load_settings
 
@@ -89,7 +89,7 @@ async def in_tasks(
 
 
 def bench_checks(count: int, rounds: int = 3) -> dict[str, dict[str, float]]:
-    checker, checks = load_checker(), Checks()
+    checker, checks = load_checker(), CheckBatcher()
     times: dict[tuple[str, int], list[float]] = {}
     with sidecar({"decision_log": "/dev/null", "log_level": "warning"}) as addresses:
 
@@ -194,7 +194,7 @@ async def bench_cancels(count: int, steps: int, threads: int) -> dict[str, objec
         for start in tqdm(range(0, count, 8), desc="cancels", unit="batch of 8"):
             await asyncio.gather(*(one(client, n) for n in range(start, min(count, start + 8))))
             resident.append(process.memory_info().rss / 1e6)
-        while engine.load().in_flight or engine.load().queued:
+        while engine.queue_status().in_flight or engine.queue_status().queued:
             await asyncio.sleep(0.05)
         after_tasks = len(asyncio.all_tasks())
     half = np.array(resident[len(resident) // 2 :])

@@ -21,16 +21,16 @@ guard = Guard.load("sd3-tiny")
 def draw(prompt: str, seed: int = 0, steps: int = 20) -> Response:
     """A PNG, or an error that says why there is none."""
     try:
-        outcome = guard.generate(Request(prompt=prompt, seed=seed, steps=steps))
+        result = guard.generate(Request(prompt=prompt, seed=seed, steps=steps))
     except InvalidInput as error:
         raise HTTPException(422, str(error)) from None
-    if outcome.image is None:
+    if result.image is None:
         # Tell the client that a rule was met, and not which word met it.
-        raise HTTPException(451, {"reason": outcome.decision.reason})
+        raise HTTPException(451, {"reason": result.decision.reason})
     png = io.BytesIO()
-    outcome.image.save(png, "PNG")
+    result.image.save(png, "PNG")
     headers = {
-        "x-inkguard-action": str(outcome.decision.action),
-        "x-inkguard-rung": str(outcome.rung),
+        "x-inkguard-action": str(result.decision.action),
+        "x-inkguard-rung": str(result.rung),
     }
     return Response(png.getvalue(), media_type="image/png", headers=headers)

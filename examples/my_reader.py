@@ -31,7 +31,5 @@ class InvertedToo:
 
 
 guard = Guard.load("sd3-tiny", reader=InvertedToo(default_reader()))
-outcome = guard.generate(
-    Request(prompt='a red sign that says "LOSER" on a blue background', seed=1)
-)
-print("rung:", outcome.rung, "verification:", outcome.verification)
+result = guard.generate(Request(prompt='a red sign that says "LOSER" on a blue background', seed=1))
+print("rung:", result.rung, "verification:", result.verification)

@@ -25,7 +25,7 @@ def unet(guard: Guard, request: pytest.FixtureRequest) -> Guard:
     pipe, folder = load_pipeline(request.param)
     manifest = find_manifest(pipe.unet, folder)
     pipeline = GuardedPipeline(
-        pipe, guard.checker, manifest=manifest, reader=guard.pipeline._reader
+        pipe, guard.checker, manifest=manifest, reader=guard.pipeline._parts.reader
     )
     return Guard(guard.checker, pipeline, manifest)
 
@@ -45,8 +45,9 @@ def test_it_draws_the_donors_word(unet: Guard) -> None:
     assert (outcome.rung, outcome.verification) == (Rung.SITES, Verification.CLEAN)
     donor = outcome.decision.donor_prompt
     assert donor is not None
-    assert unet.pipeline._reader is not None
-    read = letters_of(unet.pipeline._reader.read(outcome.images[0]))
+    reader = unet.pipeline._parts.reader
+    assert reader is not None
+    read = letters_of(reader.read(outcome.images[0]))
     assert read == letters_of(donor.split('"')[1])
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-import inkguard.client.reply
 import inkguard.types
+import inkguard.wire.records
 from inkguard.check.checker import Checker
 from inkguard.errors import Blocked, GuardError
 from inkguard.manifests.manifest import load_manifest, shipped_manifests
@@ -29,7 +29,7 @@ DETECT = Path(__file__).parent / "data" / "detect.jsonl"
 ERRORS = every_error()
 RECORDS = [
     kind
-    for module in (inkguard.types, inkguard.client.reply)
+    for module in (inkguard.types, inkguard.wire.records)
     for kind in vars(module).values()
     if dataclasses.is_dataclass(kind)
     and isinstance(kind, type)

@@ -31,6 +31,7 @@ Lists are JSON in a variable, and `null` is null.
 An unknown name in the file is an error.
 Unknown variables are ignored, since Kubernetes makes some of its own.
 Settings do not change while the server runs; [policies do](../guides/server.md#edits-of-policies).
+Relative paths of `policies` and of `tls` in the file start from the file's folder.
 
 ```yaml
 listen: 0.0.0.0:50051

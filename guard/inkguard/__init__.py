@@ -3,7 +3,7 @@
     from inkguard import Guard, Request
 
     guard = Guard.load()
-    outcome = guard.generate(Request(prompt='a red sign that says "LOSER" on a blue background'))
+    result = guard.generate(Request(prompt='a red sign that says "LOSER" on a blue background'))
 
 The check by word lists needs none of the models' packages:
 
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inkguard.check.checker import Checker, load_checker
-    from inkguard.draw.guarded_pipeline import GuardedPipeline
+    from inkguard.draw.guarded_pipeline import GuardedPipeline, wrap
     from inkguard.errors import (
         Blocked,
         GuardError,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         PolicyError,
         UnguardedUse,
     )
-    from inkguard.guard import Guard, wrap
+    from inkguard.guard import Guard
     from inkguard.manifests.manifest import Manifest
     from inkguard.policy.load import load_policy
     from inkguard.policy.model import Policy
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
         Decision,
         Finding,
         Method,
-        Outcome,
         Request,
+        Result,
         Rung,
         Severity,
         TextSpan,
@@ -67,11 +67,11 @@ __all__ = [
     "Method",
     "MissingExtra",
     "ModelError",
-    "Outcome",
     "Policy",
     "PolicyError",
     "Reader",
     "Request",
+    "Result",
     "Rung",
     "Severity",
     "TextSpan",
@@ -84,7 +84,7 @@ __all__ = [
 
 _NAMES_OF = {
     "inkguard.check.checker": ("Checker", "load_checker"),
-    "inkguard.draw.guarded_pipeline": ("GuardedPipeline",),
+    "inkguard.draw.guarded_pipeline": ("GuardedPipeline", "wrap"),
     "inkguard.errors": (
         "Blocked",
         "GuardError",
@@ -94,7 +94,7 @@ _NAMES_OF = {
         "PolicyError",
         "UnguardedUse",
     ),
-    "inkguard.guard": ("Guard", "wrap"),
+    "inkguard.guard": ("Guard",),
     "inkguard.manifests.manifest": ("Manifest",),
     "inkguard.policy.load": ("load_policy",),
     "inkguard.policy.model": ("Policy",),
@@ -103,7 +103,7 @@ _NAMES_OF = {
         "Decision",
         "Finding",
         "Method",
-        "Outcome",
+        "Result",
         "Request",
         "Rung",
         "Severity",

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Blocked",
+    "CallError",
     "Cancelled",
     "ClassifierError",
     "GuardError",
@@ -101,6 +102,27 @@ class VerificationError(GuardError):
 
 class Cancelled(GuardError):
     """Whoever asked for a picture no longer wants it; nothing was decoded."""
+
+
+class CallError(GuardError):
+    """A call of a sidecar was refused, failed, or did not get through.
+
+    `code` is the name of the gRPC status, `detail` the message without it, `reason` the server's reason code
+    (empty where the server did not say), `field` the field at fault of an INVALID_ARGUMENT, `retry_after` seconds.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        reason: str = "",
+        field: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code, self.detail, self.reason = code, detail, reason
+        self.field, self.retry_after = field, retry_after
 
 
 class Blocked(GuardError):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+
+from inkguard.frozen import FrozenDict
 
 __all__ = ["STAGES", "Stages"]
 
@@ -13,11 +15,15 @@ STAGES = ("extract", "classify", "encode", "denoise", "decode", "verify")
 
 
 class Stages:
-    """A stopwatch with one dial for each stage; a stage that is entered again adds up."""
+    """A stopwatch with one dial for each stage, from `seconds` on; a stage that is entered again adds up."""
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        seconds: Mapping[str, float] = FrozenDict(),
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._clock = clock
-        self.seconds: dict[str, float] = {}
+        self.seconds: dict[str, float] = dict(seconds)
 
     def add(self, stage: str, seconds: float) -> None:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds

@@ -9,25 +9,46 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from PIL import Image
-
+from inkguard.errors import InvalidInput
 from inkguard.frozen import FrozenDict, freeze
+from inkguard.picture import Picture
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = [
+    "GIVEN_PICTURE",
+    "LIMITS",
+    "MAX_PROMPT",
+    "TOXIC_PICTURE",
     "Action",
+    "CheckResult",
     "Decision",
     "Finding",
+    "Limits",
     "Method",
-    "Outcome",
     "PolicyRef",
+    "Progress",
     "Request",
+    "Result",
     "Rung",
     "Severity",
     "TextSpan",
     "Verification",
+    "VerifyWith",
+    "validate_prompt",
 ]
+
+TOXIC_PICTURE = "toxic_text_in_picture"
+"""The reason of a block after drawing: OCR reads toxic text in the picture."""
+GIVEN_PICTURE = "toxic_text_in_given_picture"
+"""The reason of a block before drawing: OCR reads toxic text in a picture that was handed in."""
+MAX_PROMPT = 100_000
+"""Longest prompt that is checked, in code points."""
+_MAX_SEED = 2**63 - 17
+"""The seed of a request's last picture is still a signed 64-bit number, as PyTorch's generators want it."""
 
 
 class _Ordered(enum.Enum):
@@ -190,6 +211,34 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """A decision, and how long it took: `timings` are seconds per stage (`inkguard.timing.STAGES`)."""
+
+    decision: Decision
+    timings: Mapping[str, float] = FrozenDict()
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The largest request. The defaults are bounds that no model and no server goes beyond.
+
+    `prompt` is in code points, `side` in pixels. The pictures of a request are drawn in one batch.
+    """
+
+    prompt: int = MAX_PROMPT
+    steps: int = 1000
+    pictures: int = 16
+    guidance_scale: float = 100
+    side: int = 16_384
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """Pictures of one prompt. Sizes in pixels; None means the model's own default.
 
@@ -205,35 +254,99 @@ class Request:
     pictures: int = 1
     method: Method = Method.SUBSTITUTE
 
+    def validate(self, limits: Limits = LIMITS) -> None:
+        """Raise InvalidInput, which names the field, the limit and the value.
+
+        Which sizes a model can draw is the model's own matter (`GuardedPipeline.check_size`).
+        """
+        validate_prompt(self.prompt, limits)
+        for name, least, most in (
+            ("steps", 1, limits.steps),
+            ("pictures", 1, limits.pictures),
+            ("guidance_scale", 0, limits.guidance_scale),
+            ("width", 1, limits.side),
+            ("height", 1, limits.side),
+        ):
+            value: float | None = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise InvalidInput(name, f"must be {least} to {most}, got {value}")
+        if not 0 <= self.seed <= _MAX_SEED:
+            raise InvalidInput("seed", f"must be 0 to 2**63 - 17, got {self.seed}")
+
+
+def validate_prompt(prompt: str, limits: Limits = LIMITS) -> None:
+    """Raise InvalidInput for a prompt without text, and for one that is too long."""
+    if not prompt.strip():
+        raise InvalidInput("prompt", "must not be empty")
+    if len(prompt) > limits.prompt:
+        raise InvalidInput("prompt", f"at most {limits.prompt} code points, got {len(prompt)}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What came of a request. `images` is empty exactly when the request was blocked.
+class Progress:
+    """A denoising step is done: `step` of `steps`. `attempt` counts the rungs from 1."""
+
+    step: int
+    steps: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of a request, in process and over the wire. Without a picture exactly when it was blocked.
 
     `sites` are the numbers of the attention modules that read the donor's text; `timings` are
-    seconds per stage (`inkguard.timing.STAGES`).
+    seconds per stage (`inkguard.timing.STAGES`). `model` is the server's name of the model, empty in process.
     """
 
     decision: Decision
-    images: tuple[Image.Image, ...]
+    pictures: tuple[Picture, ...] = field(repr=False)
     seed: int
     method: Method
     rung: Rung
     verification: Verification
     sites: tuple[int, ...] = ()
     timings: Mapping[str, float] = FrozenDict()
+    model: str = ""
 
     def __post_init__(self) -> None:
         freeze(self)
 
+    @classmethod
+    def of_blocked(
+        cls, request: Request, decision: Decision, timings: Mapping[str, float], model: str = ""
+    ) -> Self:
+        """The result of a request that `decision` blocks, before drawing or after it."""
+        read = decision.reason in (TOXIC_PICTURE, GIVEN_PICTURE)
+        return cls(
+            decision=decision,
+            pictures=(),
+            seed=request.seed,
+            method=request.method,
+            rung=Rung.BLOCK,
+            verification=Verification.TOXIC_TEXT if read else Verification.NOT_NEEDED,
+            timings=timings,
+            model=model,
+        )
+
+    @property
+    def images(self) -> tuple[Image.Image, ...]:
+        """The pictures' pixels."""
+        return tuple(picture.image for picture in self.pictures)
+
+    @property
+    def pngs(self) -> tuple[bytes, ...]:
+        """The pictures as PNG files."""
+        return tuple(picture.png for picture in self.pictures)
+
     @property
     def image(self) -> Image.Image | None:
-        """The first picture."""
-        return self.images[0] if self.images else None
+        """The first picture's pixels; None where the request was blocked."""
+        return self.pictures[0].image if self.pictures else None
 
     @property
     def blocked(self) -> bool:
-        return not self.images
+        return not self.pictures
 
 
 def _check_offsets(start: int, end: int, text: str) -> None:

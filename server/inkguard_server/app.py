@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import signal
 import sys
 from contextlib import suppress
@@ -16,8 +15,9 @@ from grpc_reflection.v1alpha import reflection
 
 from inkguard.process import own_process
 from inkguard_server.audit import DecisionLog
+from inkguard_server.engines import make_engine
 from inkguard_server.engines.base import Engine
-from inkguard_server.logs import set_up_logs
+from inkguard_server.logs import get_logger, set_up_logs
 from inkguard_server.metrics import Metrics, MetricsServer
 from inkguard_server.rpc import SERVICE, handlers
 from inkguard_server.service import GuardService
@@ -26,14 +26,14 @@ from inkguard_server.settings import Settings, SettingsError, TlsSettings
 __all__ = ["Sidecar", "serve"]
 
 _SECONDS_TO_RECORD = 5.0
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Sidecar:
-    """A running server. `address` and `metrics_address` are HOST:PORT, with the ports really taken."""
+    """A running server around an `engine`. `address` and `metrics_address` are HOST:PORT, with the ports really taken."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
-        self._settings, self._engine = settings, engine
+        self._settings, self.engine = settings, engine
         self._decision_log = DecisionLog(settings.decision_log)
         categories = {c for p in engine.policies.values() for c in p.categories}
         self.metrics = Metrics(categories)
@@ -50,7 +50,7 @@ class Sidecar:
 
     async def start(self) -> None:
         """Listen; raises SettingsError for an address or a TLS file that cannot be used."""
-        rpcs = handlers(self._service, self.metrics, self._running)
+        rpcs = handlers(self._service.rpcs, self.metrics, self._running)
         self._server.add_generic_rpc_handlers((rpcs,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if self._settings.reflection:
@@ -83,26 +83,29 @@ class Sidecar:
         # gRPC does not wait for what it cancels, and that still records its decisions.
         if self._running:
             await asyncio.wait(self._running, timeout=_SECONDS_TO_RECORD)
-        await self._engine.close()
+        await self.engine.close()
         if self._metrics_server is not None:
             await asyncio.to_thread(self._metrics_server.close)
         self._decision_log.close()
+
+    async def cancel(self) -> None:
+        """Cancel the requests that run, and let `stop` go on at once."""
+        await self._server.stop(0)
 
     async def _watch(self, seconds: float) -> None:
         """Take edits of policies as they come; one that is refused leaves the last good one in force."""
         while True:
             await asyncio.sleep(seconds)
             try:
-                reloads = await self._engine.refresh_policies()
+                reloads = await self.engine.refresh_policies()
             except Exception as error:
                 _log.error("policies could not be looked at", exc_info=error)
                 continue
             if reloads:
-                self.metrics.reloaded(reloads, self._engine)
+                self.metrics.reloaded(reloads, self.engine)
             for reload in reloads:
-                fields = {"policy": reload.name, "error": reload.error or None}
-                level = logging.ERROR if reload.error else logging.INFO
-                _log.log(level, "policy edited", extra={"fields": fields})
+                log = _log.error if reload.error else _log.info
+                log("policy edited", policy=reload.name, error=reload.error or None)
 
     def _bind(self) -> str:
         listen, tls = self._settings.listen, self._settings.tls
@@ -141,11 +144,7 @@ def serve(settings: Settings) -> None:
     own_process()
     set_up_logs(settings.log_level)
     _log.info("loading")
-    # Imported late: the models' libraries take seconds, and a mistake in the settings is told at once.
-    from inkguard_server.engines.local import LocalEngine
-
-    engine = LocalEngine(settings)
-    asyncio.run(_serve(settings, engine))
+    asyncio.run(_serve(settings, make_engine(settings)))
 
 
 async def _serve(settings: Settings, engine: Engine) -> None:
@@ -165,15 +164,15 @@ async def _serve(settings: Settings, engine: Engine) -> None:
         "metrics": sidecar.metrics_address or None,
     }
     print(json.dumps(listening), flush=True)
-    _log.info("listening", extra={"fields": listening})
+    _log.info("listening", **listening)
     await signals.get()
-    _log.info("draining", extra={"fields": {"seconds": settings.drain_seconds}})
+    _log.info("draining", seconds=settings.drain_seconds)
     stop = asyncio.create_task(sidecar.stop(settings.drain_seconds))
     again = asyncio.create_task(signals.get())
     await asyncio.wait({stop, again}, return_when=asyncio.FIRST_COMPLETED)
     if not stop.done():
         _log.warning("ending at once")
-        await sidecar._server.stop(0)
+        await sidecar.cancel()
     again.cancel()
     with suppress(asyncio.CancelledError):
         await stop

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from google.protobuf import any_pb2, duration_pb2
+from google.protobuf import duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2 as details_pb2
 from google.rpc import status_pb2
+from grpc_status import rpc_status
 
 from inkguard.errors import (
     Cancelled,
@@ -24,7 +24,7 @@ from inkguard.errors import (
     VerificationError,
 )
 
-__all__ = ["AuditError", "Forbidden", "NotFound", "QueueFull", "Refused", "Stopping", "refuse"]
+__all__ = ["AuditError", "Forbidden", "NotFound", "QueueFull", "Stopping", "WireError", "to_wire"]
 
 DOMAIN = "inkguard"
 _RETRY_AFTER = 1  # seconds
@@ -54,26 +54,24 @@ class AuditError(GuardError):
     """A decision could not be recorded, so the client does not get its picture."""
 
 
-@dataclass(slots=True)
-class Refused(TravellingError):
+class WireError(TravellingError):
     """An error in the form in which it crosses the engine's port and the wire; picklable.
 
-    `code` is the name of a `grpc.StatusCode`, `detail` the message without user text, `trailing`
-    the serialised google.rpc.Status.
+    `serialised` is a google.rpc.Status: code, message without user text, and details.
     """
 
-    code: str
-    detail: str
-    trailing: bytes = b""
+    def __init__(self, serialised: bytes) -> None:
+        self.serialised = serialised
+        super().__init__(self.status.message)
 
     @property
-    def status(self) -> grpc.StatusCode:
-        return grpc.StatusCode[self.code]
+    def status(self) -> status_pb2.Status:
+        return status_pb2.Status.FromString(self.serialised)
 
     @property
-    def metadata(self) -> tuple[tuple[str, bytes], ...]:
-        """What goes into the trailing metadata."""
-        return (("grpc-status-details-bin", self.trailing),) if self.trailing else ()
+    def code(self) -> str:
+        """The name of the `grpc.StatusCode`."""
+        return rpc_status.to_status(self.status).code.name
 
 
 def _info(reason: str) -> Message:
@@ -114,20 +112,18 @@ _TABLE: tuple[tuple[type[Exception], grpc.StatusCode, Callable[[Any], list[Messa
 )
 
 
-def refuse(error: BaseException) -> Refused:
-    """The refusal for an exception. What is not in the table reaches a client only as "internal error"."""
-    if isinstance(error, Refused):
+def to_wire(error: BaseException) -> WireError:
+    """An exception as clients see it. What is not in the table reaches them only as "internal error"."""
+    if isinstance(error, WireError):
         return error
     for kind, code, details in _TABLE:
         if isinstance(error, kind):
-            return _refused(code, str(error), details(error))
-    return _refused(grpc.StatusCode.INTERNAL, "internal error", [_info("INTERNAL")])
+            return _wire_error(code, str(error), details(error))
+    return _wire_error(grpc.StatusCode.INTERNAL, "internal error", [_info("INTERNAL")])
 
 
-def _refused(code: grpc.StatusCode, detail: str, details: list[Message]) -> Refused:
-    status = status_pb2.Status(code=code.value[0], message=detail)
-    for message in details:
-        packed = any_pb2.Any()
-        packed.Pack(message)
-        status.details.append(packed)
-    return Refused(code.name, detail, status.SerializeToString())
+def _wire_error(code: grpc.StatusCode, message: str, details: list[Message]) -> WireError:
+    status = status_pb2.Status(code=code.value[0], message=message)
+    for detail in details:
+        status.details.add().Pack(detail)
+    return WireError(status.SerializeToString())

@@ -6,42 +6,38 @@ the logger, the level and the place are kept, and of an unexpected exception its
 
 from __future__ import annotations
 
-import contextvars
 import datetime
-import json
 import logging
 import sys
 import traceback
+from typing import Any
 
-__all__ = ["request_id", "set_up_logs", "where"]
+import structlog
+import structlog.stdlib
+from structlog.typing import EventDict
 
-request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
-"""The request that is being answered, empty outside of one."""
+__all__ = ["get_logger", "set_up_logs", "where"]
 
 _OWN = ("inkguard", "inkguard_server")
+_LEFT_OUT = "(left out: it may quote a prompt)"
 
 
-class _Lines(logging.Formatter):
-    """One JSON object a record."""
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger of the server's own: `log.info("listening", grpc=address)`.
 
-    def format(self, record: logging.LogRecord) -> str:
-        time = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
-        line: dict[str, object] = {
-            "time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-        }
-        if record.name.split(".")[0] in _OWN:
-            line["message"] = record.getMessage()
-            line.update(getattr(record, "fields", {}))
-        else:
-            line["message"] = "(left out: it may quote a prompt)"
-            line["place"] = f"{record.filename}:{record.lineno}"
-        if current := request_id.get():
-            line["request_id"] = current
-        if record.exc_info and record.exc_info[1] is not None:
-            line["error"] = where(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False)
+    What `structlog.contextvars` holds (`request_id`) goes into the line. The logger is made of one of the standard library's, and
+    configures nothing: in a program of its own that takes the records elsewhere they arrive there.
+    """
+    logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+        logging.getLogger(name),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+    )
+    return logger
 
 
 def where(error: BaseException) -> dict[str, object]:
@@ -53,10 +49,44 @@ def where(error: BaseException) -> dict[str, object]:
     }
 
 
+def _line(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """The fields of a line. Of a record that is not ours, nothing that its author wrote."""
+    record: logging.LogRecord = event.pop("_record")
+    ours = event.pop("_from_structlog")
+    message, error = event.pop("event"), event.pop("exc_info", None)
+    arguments = event.pop("positional_args", None)
+    time = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
+    line: dict[str, Any] = {
+        "time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+    }
+    if ours:
+        line |= {"message": message, **event}
+    elif record.name.split(".")[0] in _OWN:  # the guard's modules know the standard library alone
+        line["message"] = message % arguments if arguments else message
+    else:
+        line |= {"message": _LEFT_OUT, "place": f"{record.filename}:{record.lineno}"}
+    if not ours and (current := structlog.contextvars.get_contextvars().get("request_id")):
+        line["request_id"] = current
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        line["error"] = where(error)
+    return line
+
+
 def set_up_logs(level: str) -> None:
     """Send every log record of the process to standard error in this form, warnings included."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[_line, structlog.processors.JSONRenderer(ensure_ascii=False)],
+            # `_line` puts messages together, and only ours: `logging` itself quotes one that it fails to.
+            use_get_message=False,
+            pass_foreign_args=True,
+        )
+    )
     logging.captureWarnings(True)
     root = logging.getLogger()
     root.handlers[:] = [handler]

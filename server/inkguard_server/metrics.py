@@ -20,7 +20,7 @@ from prometheus_client import (
 from inkguard.timing import STAGES
 from inkguard.types import Decision, Rung, Verification
 from inkguard.wire.records import PolicyInfo
-from inkguard_server.engines.base import Engine, Load, Reload
+from inkguard_server.engines.base import Engine, QueueStatus, ReloadResult
 
 __all__ = ["Metrics", "MetricsServer"]
 
@@ -86,7 +86,7 @@ class Metrics:
         self._follow("queue_limit", "Requests that may wait.", engine, lambda x: x.queue_limit)
         self._follow("in_flight", "Requests being drawn.", engine, lambda x: x.in_flight)
 
-    def reloaded(self, reloads: Iterable[Reload], engine: Engine) -> None:
+    def reloaded(self, reloads: Iterable[ReloadResult], engine: Engine) -> None:
         """Count what came of edits, and tell the policies that are in force now."""
         for reload in reloads:
             self._reloads.labels("failure" if reload.error else "success").inc()
@@ -137,9 +137,11 @@ class Metrics:
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"inkguard_{name}", text, labels, registry=self.registry)
 
-    def _follow(self, name: str, text: str, engine: Engine, value: Callable[[Load], int]) -> None:
+    def _follow(
+        self, name: str, text: str, engine: Engine, value: Callable[[QueueStatus], int]
+    ) -> None:
         gauge = Gauge(f"inkguard_{name}", text, registry=self.registry)
-        gauge.set_function(lambda: value(engine.load()))
+        gauge.set_function(lambda: value(engine.queue_status()))
 
 
 class MetricsServer:

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError, Message
+from grpc_status import rpc_status
+from structlog.contextvars import bound_contextvars
 
 from inkguard.wire.v1 import guard_pb2 as pb
 from inkguard_server.decode_errors import why_undecodable
-from inkguard_server.errors import Refused, refuse
-from inkguard_server.logs import request_id
+from inkguard_server.errors import WireError, to_wire
+from inkguard_server.logs import get_logger
 from inkguard_server.metrics import Metrics
 
-__all__ = ["REQUEST_ID", "SERVICE", "Call", "handlers"]
+__all__ = ["REQUEST_ID", "SERVICE", "Answer", "Call", "handlers"]
 
 REQUEST_ID = "x-request-id"
 SERVICE = pb.DESCRIPTOR.services_by_name["GuardService"]
 _GOOD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
 _SLACK = 0.1
 """Seconds: a client's own clock, which began earlier, ends a call before the server's deadline."""
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -40,10 +41,14 @@ class Call:
     note: dict[str, Any] = field(default_factory=dict)
 
 
+Answer = Callable[[Any, Call], Awaitable[Any]]
+"""What answers an RPC: it is given the message and the call, and raises what `inkguard_server.errors` knows."""
+
+
 def handlers(
-    service: Any, metrics: Metrics, running: set[asyncio.Task[Any]]
+    rpcs: Mapping[str, Answer], metrics: Metrics, running: set[asyncio.Task[Any]]
 ) -> grpc.GenericRpcHandler:
-    """The gRPC handlers for `service`, which has a method in snake case for each of the proto's.
+    """The gRPC handlers for `rpcs`, which answer the methods of the proto's service by name.
 
     `running` holds the task of every RPC until all of it is done, its record included.
 
@@ -53,9 +58,8 @@ def handlers(
     table: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
     for method in SERVICE.methods:
         name = method.name
-        function = getattr(service, re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())
         request_class = getattr(pb, method.input_type.name)
-        behaviour = _behaviour(name, function, request_class, metrics, running)
+        behaviour = _behaviour(name, rpcs[name], request_class, metrics, running)
         make = (
             grpc.unary_stream_rpc_method_handler
             if method.server_streaming
@@ -67,38 +71,36 @@ def handlers(
 
 def _behaviour(
     name: str,
-    function: Callable[..., Awaitable[Any]],
+    answer: Answer,
     request_class: Any,
     metrics: Metrics,
     running: set[asyncio.Task[Any]],
 ) -> Any:
     async def behaviour(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        task = asyncio.current_task()
-        assert task is not None
-        running.add(task)
-        task.add_done_callback(running.discard)
+        if (task := asyncio.current_task()) is not None:
+            running.add(task)
+            task.add_done_callback(running.discard)
         call = Call(_request_id(context), context.write)
-        token = request_id.set(call.id)
-        try:
+        with bound_contextvars(request_id=call.id):
             await context.send_initial_metadata(((REQUEST_ID, call.id),))
             with _observed(name, call, context, metrics) as outcome:
                 try:
-                    return await function(_parse(request_class, data), call)
+                    return await answer(_parse(request_class, data), call)
                 except Exception as error:
-                    outcome.refused = refuse(error)
-                    if outcome.refused.code == "INTERNAL":
+                    refused = outcome.error = to_wire(error)
+                    if refused.code == "INTERNAL":
                         _log.error("an RPC failed", exc_info=error)
-            refused = outcome.refused
-            await context.abort(refused.status, refused.detail, refused.metadata)
-        finally:
-            request_id.reset(token)
+            status = rpc_status.to_status(refused.status)
+            await context.abort(status.code, status.details, status.trailing_metadata)
 
     return behaviour
 
 
 @dataclass(slots=True)
 class _Outcome:
-    refused: Refused = field(default_factory=lambda: Refused("OK", ""))
+    """How a call ended; `error` is None as long as it goes well."""
+
+    error: WireError | None = None
 
 
 @contextmanager
@@ -116,12 +118,11 @@ def _observed(
         cancelled = "DEADLINE_EXCEEDED" if late else "CANCELLED"
         raise
     finally:
-        status = cancelled or outcome.refused.code
+        status = cancelled or (outcome.error.code if outcome.error is not None else "OK")
         seconds = time.perf_counter() - began
         metrics.requests.labels(name, status).inc()
         metrics.request_seconds.labels(name).observe(seconds)
-        fields = {"rpc": name, "status": status, "seconds": round(seconds, 4), **call.note}
-        _log.info("rpc", extra={"fields": fields})
+        _log.info("rpc", rpc=name, status=status, seconds=round(seconds, 4), **call.note)
 
 
 def _parse(request_class: Any, data: bytes) -> Message:

@@ -10,9 +10,8 @@ import pytest
 
 from inkguard.check.checker import Checker, load_checker
 from inkguard.errors import ClassifierError, InvalidInput
-from inkguard.limits import MAX_PROMPT
 from inkguard.policy.load import load_policy
-from inkguard.types import Action
+from inkguard.types import MAX_PROMPT, Action
 
 TOXIC = 'a red sign that says "IDIOT" on a blue background'
 

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from inkguard.client import Client, ServerError
+from inkguard.client import CallError, Client
 from inkguard.client.process import sidecar
 from inkguard.types import Request
 
@@ -73,7 +73,7 @@ def test_prometheus_returns_what_was_sent(tmp_path: Path) -> None:
                 with Client(addresses.grpc) as client:
                     for prompt in [HARMLESS] * 5 + [TOXIC] * 3:
                         client.check(prompt)
-                    with pytest.raises(ServerError):
+                    with pytest.raises(CallError):
                         client.check("")
                     client.generate(Request(prompt=HARMLESS, steps=2))
                 at = f"127.0.0.1:{port}"

@@ -13,7 +13,7 @@ import inkguard
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "python.md").read_text("utf-8")
 SECTIONS = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
-WHOLE = {"Request", "Outcome", "Result", "Decision", "TextSpan", "Finding"}
+WHOLE = {"Request", "Result", "Decision", "TextSpan", "Finding"}
 """Records whose fields are all public; of the others the page names those that users need."""
 
 

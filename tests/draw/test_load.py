@@ -11,7 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import torch
 
+from inkguard.draw.load import load_pipeline, loaded_from
+from inkguard.errors import ModelError
+
+CUDA = torch.cuda.is_available()
 NAME = "org/model"
 SCRIPT = f"""
 import sys
@@ -95,3 +100,24 @@ def test_a_user_who_said_offline_stays_offline(hub: tuple[str, list[str]], tmp_p
     printed = load(address, tmp_path, HF_HUB_OFFLINE="1")
     assert not asked
     assert "cannot be had from the model hub" in printed
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["nowhere", pytest.param("cuda", marks=pytest.mark.skipif(CUDA, reason="it is there"))],
+)
+def test_a_device_that_is_not_there_is_a_mistake_in_one_line(device: str) -> None:
+    """Told before the model is loaded, with torch's reason in brackets and not as its traceback."""
+    with pytest.raises(
+        ModelError, match=rf"^device: torch cannot compute on '{device}' here"
+    ) as error:
+        load_pipeline("sd3-tiny", device=device)
+    assert "\n" not in str(error.value)
+
+
+def test_a_pipeline_knows_the_folder_that_it_came_from(tmp_path: Path) -> None:
+    """So `wrap` compares the weights there with the manifest's, as the command line does."""
+    pipe, folder = load_pipeline("sd3-tiny")
+    assert loaded_from(pipe) == folder
+    pipe.register_to_config(_name_or_path=str(tmp_path))
+    assert loaded_from(pipe) is None

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from inkguard.draw.guarded_pipeline import wrap
 from inkguard.errors import InvalidInput, SubstitutionError, UnguardedUse
 from inkguard.families.registry import adapter_for
-from inkguard.guard import wrap
 from tests.draw.cases import Case, FixedReader, case_of, draw, guarded_by, pictures
 from tests.families.calls import HARMLESS, TOXIC
 

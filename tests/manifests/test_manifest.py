@@ -12,9 +12,10 @@ import pytest
 import yaml
 from diffusers import SD3Transformer2DModel
 
+from inkguard.draw.guarded_pipeline import wrap
 from inkguard.draw.load import load_pipeline, model_folder
 from inkguard.errors import ManifestError, UnsupportedModel
-from inkguard.guard import Guard, wrap
+from inkguard.guard import Guard
 from inkguard.manifests.manifest import (
     FILE_NAME,
     choose_manifest,

@@ -216,7 +216,7 @@ def live(
 def gate(engine: LocalEngine) -> Iterator[Callable[[int | None], Gate]]:
     """Makes a `Gate` on the model's denoiser; it is opened and taken off at the end."""
     gates: list[tuple[Gate, Any]] = []
-    denoiser = engine._models["sd3-tiny"].pipe.transformer
+    denoiser = engine.pipes["sd3-tiny"].transformer
 
     def make(hold: int | None = None) -> Gate:
         gate = Gate(hold)
@@ -227,7 +227,7 @@ def gate(engine: LocalEngine) -> Iterator[Callable[[int | None], Gate]]:
     for gate, handle in gates:
         gate.open()
         handle.remove()
-    until(lambda: engine.load().in_flight == 0)
+    until(lambda: engine.queue_status().in_flight == 0)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def first_progress(stream: Any) -> Any:
 @pytest.fixture
 def decoded(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Every call of the decoder."""
-    vae = engine._models["sd3-tiny"].pipe.vae
+    vae = engine.pipes["sd3-tiny"].vae
     calls: list[object] = []
     original = vae.decode
     monkeypatch.setattr(vae, "decode", lambda *a, **k: calls.append(a) or original(*a, **k))
@@ -52,9 +52,9 @@ def test_the_step_that_runs_is_the_last_one(
     record = live.record(name)
     assert record["outcome"] == "cancelled"
     assert (record["rung"], record["verification"]) == (None, None)
-    assert engine.load().in_flight == 1, "the step that runs keeps its place"
+    assert engine.queue_status().in_flight == 1, "the step that runs keeps its place"
     held.open()
-    until(lambda: engine.load().in_flight == 0)
+    until(lambda: engine.queue_status().in_flight == 0)
     assert held.count == 2
     assert not decoded
     after = [e for e in live.generate(seed=2) if e.HasField("chunk")]
@@ -67,7 +67,7 @@ def test_a_request_that_is_not_held_ends_soon(live: Live, gate: Gates, until: Un
     stream = live.generate(steps=100)
     first_progress(stream)
     stream.cancel()
-    until(lambda: live.sidecar._engine.load().in_flight == 0)
+    until(lambda: live.sidecar.engine.queue_status().in_flight == 0)
     assert counted.count < 50
 
 
@@ -82,10 +82,10 @@ def test_a_request_that_waits_leaves_the_queue(
     timeout = 1.0 if how == "deadline" else None
     waiting = live.generate(steps=7, timeout=timeout, metadata=(("x-request-id", name),))
     assert next(waiting).HasField("decision")
-    until(lambda: engine.load().queued == 1)
+    until(lambda: engine.queue_status().queued == 1)
     if how == "cancel":
         waiting.cancel()
-    until(lambda: engine.load().queued == 0)
+    until(lambda: engine.queue_status().queued == 0)
     assert live.record(name)["outcome"] == "cancelled"
     held.open()
     assert list(running)[-1].HasField("summary")
@@ -102,7 +102,7 @@ def test_a_client_that_goes_away_cancels(
     live.channel.close()
     assert live.record("gone")["outcome"] == "cancelled"
     held.open()
-    until(lambda: engine.load().in_flight == 0)
+    until(lambda: engine.queue_status().in_flight == 0)
     assert held.count == 1
     assert stream.code() is grpc.StatusCode.CANCELLED
 

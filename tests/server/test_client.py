@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from inkguard.client import AsyncClient, Client, Progress, ServerError, Tls
+from inkguard.client import AsyncClient, CallError, Client, Progress, Tls
 from inkguard.errors import GuardError
 from inkguard.types import Action, Method, Request
 
@@ -61,7 +61,7 @@ def test_both_clients_give_the_same(live: Live) -> None:
 def test_a_check_is_a_decision_record(call: Both, live: Live) -> None:
     """The same record as in process, with the client's own request id in the log."""
     decision = call("check", TOXIC, request_id=f"client-{call._asynchronous}")
-    assert decision == live.sidecar._engine._checkers["default"].check(TOXIC)
+    assert decision == live.sidecar.engine.checkers["default"].check(TOXIC)
     assert live.record(f"client-{call._asynchronous}")["rpc"] == "CheckPrompt"
     assert call("check", TOXIC, policy="strict").action is Action.BLOCK
 
@@ -71,7 +71,7 @@ def test_progress_and_the_decision_are_told_as_they_come(call: Both) -> None:
     told: list[Any] = []
     request = Request(prompt="a red circle", steps=3)
     reply = call("generate", request, on_decision=told.append, on_progress=told.append)
-    assert told == [reply.decision, *(Progress(n, 3, 1) for n in (1, 2, 3))]
+    assert told == [reply.decision, *(Progress(step=n, steps=3, attempt=1) for n in (1, 2, 3))]
 
 
 def test_a_blocked_reply_has_no_picture(call: Both) -> None:
@@ -105,7 +105,7 @@ def test_an_exception_from_a_callback_stops_the_drawing(
 
     with pytest.raises((KeyboardInterrupt, ZeroDivisionError)):
         call("generate", Request(prompt="a red circle", steps=100), on_progress=stop)
-    until(lambda: live.sidecar._engine.load().in_flight == 0)
+    until(lambda: live.sidecar.engine.queue_status().in_flight == 0)
     assert counted.count < 50
 
 
@@ -134,7 +134,7 @@ def test_an_error_tells_its_code_reason_and_field(
     field: str | None,
 ) -> None:
     """All of them are GuardErrors with the server's own words."""
-    with pytest.raises(ServerError) as error:
+    with pytest.raises(CallError) as error:
         call("generate", request_, **options)
     assert isinstance(error.value, GuardError)
     assert (error.value.code, error.value.reason, error.value.field) == (code, reason, field)
@@ -147,8 +147,8 @@ def test_a_full_queue_says_when_to_come_back(
     """RESOURCE_EXHAUSTED is not tried again by the client; `retry_after` is the server's."""
     held = gate(1)
     streams = [live.generate() for _ in range(3)]
-    until(lambda: live.sidecar._engine.load().queued == 2)
-    with pytest.raises(ServerError) as error:
+    until(lambda: live.sidecar.engine.queue_status().queued == 2)
+    with pytest.raises(CallError) as error:
         call("generate", Request(prompt="a cat", steps=1))
     assert (error.value.code, error.value.retry_after) == ("RESOURCE_EXHAUSTED", 1.0)
     held.open()
@@ -157,21 +157,19 @@ def test_a_full_queue_says_when_to_come_back(
 
 def test_a_deadline_ends_a_call(call: Both, gate: Callable[..., Any]) -> None:
     """DEADLINE_EXCEEDED after the call's own timeout, while the step still runs."""
-    gate(1)
-    began = time.monotonic()
-    with pytest.raises(ServerError) as error:
+    held = gate(1)  # the step ends when the test does, so only the deadline can end the call
+    with pytest.raises(CallError) as error:
         call("generate", Request(prompt="a cat", steps=5), timeout=0.3)
     assert error.value.code == "DEADLINE_EXCEEDED"
-    assert time.monotonic() - began < 5
+    assert held.count <= 1
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:
-    """Told within seconds, after the client's own retries; at once without any."""
-    began = time.monotonic()
-    with Client("127.0.0.1:1", attempts=1) as client, pytest.raises(ServerError) as error:
+    """And not a deadline that ran out: whoever calls need not wait for that."""
+    with Client("127.0.0.1:1", attempts=1) as client, pytest.raises(CallError) as error:
         client.check("a cat")
     assert error.value.code == "UNAVAILABLE"
-    assert time.monotonic() - began < 2
+    assert "TLS" not in str(error.value)
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])

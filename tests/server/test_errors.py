@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from inkguard.types import Action, Decision, PolicyRef
 from inkguard.wire.v1 import guard_pb2 as pb
 from inkguard_server import errors as server_errors
 from inkguard_server.engines.local import LocalEngine
-from inkguard_server.errors import NotFound, Refused, refuse
+from inkguard_server.errors import NotFound, WireError, to_wire
 
 if TYPE_CHECKING:
     from tests.server.conftest import Live
@@ -88,7 +87,7 @@ def test_a_field_out_of_bounds_is_named(live: Live, field: str, value: Any, said
     assert error.details() == f"{field}: {violation.description}"
     assert (found["ErrorInfo"].reason, found["ErrorInfo"].domain) == ("INVALID_INPUT", "inkguard")
     assert MARK not in str(rpc_status.from_call(error))
-    assert live.sidecar._engine.load().queued == 0
+    assert live.sidecar.engine.queue_status().queued == 0
 
 
 @pytest.mark.parametrize("prompt", ["", "  ", "x" * 10_001], ids=["empty", "blank", "long"])
@@ -153,11 +152,9 @@ def test_a_full_queue_refuses_at_once(
     """RESOURCE_EXHAUSTED with RetryInfo, before any decision; those in the queue are unharmed."""
     held = gate(1)
     streams = [live.generate(seed=n) for n in range(3)]
-    until(lambda: live.sidecar._engine.load().queued == 2)
-    began = time.monotonic()
-    stream = live.generate()
-    error = refused(lambda: next(stream))
-    assert time.monotonic() - began < 2
+    until(lambda: live.sidecar.engine.queue_status().queued == 2)
+    error = refused(lambda: next(live.generate()))  # nothing in the queue moves meanwhile
+    assert held.count == 1
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     found = details(error)
     assert found["RetryInfo"].retry_delay.seconds >= 1
@@ -219,8 +216,8 @@ def test_a_classifier_that_fails_is_the_policys_to_decide(
     live: Live, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Status OK, and the on-error action of the shipped policy: block."""
-    policy = engine._checkers["default"].policy
-    monkeypatch.setitem(engine._checkers, "default", Checker(policy, Broken()))
+    policy = engine.checkers["default"].policy
+    monkeypatch.setitem(engine.checkers, "default", Checker(policy, Broken()))
     reply = live.stub.CheckPrompt(pb.CheckPromptRequest(prompt=f'a sign that says "{MARK}"'))
     assert reply.decision.action == pb.ACTION_BLOCK
     assert reply.decision.reason == "classifier_error"
@@ -232,6 +229,7 @@ def test_a_classifier_that_fails_is_the_policys_to_decide(
 OWN = [
     InvalidInput("steps", "must be 1 to 2, got 3"),
     NotFound("model", "x", ("a", "b")),
+    guard_errors.CallError("UNAVAILABLE", "said", retry_after=1.0),
     guard_errors.Blocked(
         Decision(action=Action.BLOCK, policy=PolicyRef(name="p", version="1"), reason="findings")
     ),
@@ -241,27 +239,27 @@ OWN = [
         for kind in vars(module).values()
         if isinstance(kind, type)
         and issubclass(kind, GuardError)
-        and kind not in (InvalidInput, NotFound, guard_errors.Blocked)
+        and kind not in (InvalidInput, NotFound, guard_errors.CallError, guard_errors.Blocked)
     ],
 ]
-UNFORESEEN = ("GuardError", "PolicyError", "ModelError", "ManifestError", "Blocked")
+UNFORESEEN = ("GuardError", "PolicyError", "ModelError", "ManifestError", "Blocked", "CallError")
 """These end a server before it serves, or are an answer."""
 
 
 @pytest.mark.parametrize("error", OWN, ids=lambda e: type(e).__name__)
 def test_every_exception_of_ours_has_a_refusal_that_can_be_pickled(error: Exception) -> None:
     """Its own status and reason; what can not come up in a call is an internal error."""
-    refusal = refuse(error)
+    refusal = to_wire(error)
     again = pickle.loads(pickle.dumps(refusal))
-    assert isinstance(again, Refused)
-    assert again == refusal
-    assert again.status is grpc.StatusCode[refusal.code]
-    assert refuse(refusal) is refusal
-    assert dict(refusal.metadata)["grpc-status-details-bin"] == refusal.trailing
-    assert (refusal.detail == "internal error") is (type(error).__name__ in UNFORESEEN)
+    assert isinstance(again, WireError)
+    assert again.status == refusal.status
+    assert again.status.code == grpc.StatusCode[refusal.code].value[0]
+    assert to_wire(refusal) is refusal
+    assert {d.TypeName() for d in again.status.details} >= {"google.rpc.ErrorInfo"}
+    assert (str(refusal) == "internal error") is (type(error).__name__ in UNFORESEEN)
 
 
-@pytest.mark.parametrize("error", OWN[:2], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("error", OWN[:3], ids=lambda e: type(e).__name__)
 def test_exceptions_with_fields_survive_pickling(error: Exception) -> None:
     """They come from an engine in another process."""
     again = pickle.loads(pickle.dumps(error))

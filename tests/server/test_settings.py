@@ -71,7 +71,7 @@ tls: {certificate: c.pem, key: k.pem}
         ("a", "sd3-tiny", False),
         ("b", "/models/b", True),
     ]
-    assert settings.policies == (Path("one.yaml"), Path("two.yaml"))
+    assert settings.policies == (tmp_path / "one.yaml", tmp_path / "two.yaml")
     assert settings.metrics is None
     assert settings.tls is not None
     assert settings.tls.client_ca is None
@@ -121,6 +121,47 @@ def test_a_mistake_names_the_setting_and_the_file(tmp_path: Path, text: str, nam
         load_settings(file)
     assert named in str(error.value)
     assert str(file) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("queue_limits: 3", "queue_limits: no such setting; did you mean queue_limit?"),
+        ("models: [{nam: a}]", "models.0.nam: no such setting; did you mean name?"),
+        ("zzz: 3", "zzz: no such setting; there are: listen, metrics, "),
+        ("queue_limit: many", "queue_limit: must be a whole number, got 'many'"),
+        ("queue_limit: 2.5", "queue_limit: must be a whole number, got 2.5"),
+        ("queue_limit: -1", "queue_limit: must be at least 0, got -1"),
+        ("max_steps: 5000", "max_steps: must be at most 1000, got 5000"),
+        ("drain_seconds: soon", "drain_seconds: must be a number, got 'soon'"),
+        ("reflection: perhaps", "reflection: must be true or false, got 'perhaps'"),
+        ("device: 3", "device: must be text, got 3"),
+        ("models: []", "models: at least 1 is needed"),
+        ("models: sd3-tiny", "models: must be a list, got 'sd3-tiny'"),
+        ("models: [sd3-tiny]", "models.0: must be a mapping of settings' names, got 'sd3-tiny'"),
+        ("tls: {certificate: c.pem}", "tls.key: is missing"),
+        ("dtype: int8", "dtype: must be one of 'float32', 'bfloat16' or 'float16', got 'int8'"),
+        ("policies: [[a]]", "policies.0: must be a path"),
+    ],
+)
+def test_a_mistake_is_told_in_plain_words(tmp_path: Path, text: str, said: str) -> None:
+    """And not in those of the library that finds it; a misspelled name is recognised."""
+    with pytest.raises(SettingsError) as error:
+        load_settings(write(tmp_path, text))
+    assert said in str(error.value)
+
+
+def test_paths_in_a_file_are_seen_from_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a policy's own lists are; those of the environment are seen from where the server starts."""
+    text = "policies: [shop.yaml, /etc/other.yaml]\ntls: {certificate: c.pem, key: /k.pem}"
+    settings = load_settings(write(tmp_path, text))
+    assert settings.policies == (tmp_path / "shop.yaml", Path("/etc/other.yaml"))
+    assert settings.tls is not None
+    assert (settings.tls.certificate, settings.tls.key) == (tmp_path / "c.pem", Path("/k.pem"))
+    monkeypatch.setenv("INKGUARD_POLICIES", '["here.yaml"]')
+    assert load_settings(write(tmp_path, text)).policies == (Path("here.yaml"),)
 
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_substituted_picture_is_read_and_its_sites_told(live: Live) -> None:
     assert attempts.count(1) == 4
     assert summary.verification == pb.VERIFICATION_CLEAN
     assert "verify" in summary.timings
-    sites = list(live.sidecar._engine.models["sd3-tiny"].sites)
+    sites = list(live.sidecar.engine.models["sd3-tiny"].sites)
     assert list(summary.sites) == (sites if summary.rung == pb.RUNG_SITES else [])
 
 

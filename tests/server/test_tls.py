@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from inkguard.client import AsyncClient, Client, ServerError, Tls
+from inkguard.client import AsyncClient, CallError, Client, Tls
 from inkguard.types import Action
 from inkguard_server.settings import SettingsError, load_settings
 
@@ -45,7 +45,7 @@ def code(address: str, tls: Tls | None) -> str:
     try:
         with Client(address, tls=tls, attempts=1, timeout=10) as client:
             client.check("a cat")
-    except ServerError as error:
+    except CallError as error:
         return error.code
     return "OK"
 
@@ -83,6 +83,22 @@ def test_who_may_connect(
     live = serve(tls={**own, **{k: files[v] for k, v in server.items()}})
     tls = None if client is None else Tls(**{k: files[v] for k, v in client.items()})
     assert code(live.sidecar.address, tls) == wanted
+
+
+@pytest.mark.parametrize("speaks", [False, True], ids=["the client does not", "the client does"])
+def test_where_one_side_alone_speaks_tls_the_error_says_that_it_may_be_that(
+    serve: Callable[..., Live], files: dict[str, Path], speaks: bool
+) -> None:
+    """gRPC's own words are "Socket closed" and a number of OpenSSL's."""
+    own = {"certificate": files["server"], "key": files["server_key"]}
+    live = serve(tls=None if speaks else own)
+    tls = Tls(ca=files["ca"]) if speaks else None
+    with (
+        Client(live.sidecar.address, tls=tls, attempts=1, timeout=10) as client,
+        pytest.raises(CallError, match="TLS") as error,
+    ):
+        client.check(TOXIC)
+    assert error.value.code == "UNAVAILABLE"
 
 
 def test_the_client_for_asyncio_speaks_tls_too(

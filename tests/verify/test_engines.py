@@ -9,8 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from inkguard.errors import VerificationError
+from inkguard.draw.guarded_pipeline import wrap
+from inkguard.errors import Blocked, VerificationError
+from inkguard.guard import Guard
 from inkguard.policy.load import load_policy
 from inkguard.types import VerifyWith
 from inkguard.verify import (
@@ -25,6 +28,7 @@ from inkguard.verify import (
     reader_named,
     readers,
 )
+from tests.verify.test_policies import POLICY
 from tests.verify.test_reading import poster
 
 MODULES = {
@@ -118,6 +122,35 @@ def test_a_policy_gets_the_readers_that_it_asks_for(monkeypatch: pytest.MonkeyPa
     union = reader_for(replace(policy, verify_with=VerifyWith.ALL))
     assert isinstance(union, UnionReader)
     assert union.names == tuple(ENGINES)
+
+
+class Stubborn:
+    """An engine of one's own, which reads the same toxic word in every picture."""
+
+    def read(self, image: Image.Image) -> str:
+        return "IDIOT"
+
+
+def test_an_engine_of_ones_own_reads_by_its_name(
+    guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One class and one entry: `wrap` finds it by name or takes it as it is, and what it reads counts."""
+    monkeypatch.setitem(ENGINES, "stubborn", Stubborn)
+    shop = tmp_path / "shop.yaml"
+    shop.write_text(POLICY)
+    for reader in ("stubborn", Stubborn()):
+        guarded = wrap(guard.pipeline._pipe, policy=shop, manifest=guard.manifest, reader=reader)
+        with pytest.raises(Blocked, match="toxic_text_in_picture"):
+            guarded(prompt='a sign that says "IDIOT"', num_inference_steps=1)
+    with pytest.raises(VerificationError, match=r"'stubbron'; there are: .*stubborn"):
+        wrap(guard.pipeline._pipe, policy=shop, manifest=guard.manifest, reader="stubbron")
+
+
+def test_a_policy_that_asks_for_no_verification_gets_no_reader() -> None:
+    """Whichever is named: that says which engine reads, and the policy says whether one does."""
+    policy = load_policy()
+    assert reader_for(replace(policy, verify=False), "ppocr-v4") is None
+    assert reader_for(policy, "ppocr-v4") is reader_named("ppocr-v4")
 
 
 def test_a_strict_policy_fails_where_an_engine_is_missing(

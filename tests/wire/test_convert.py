@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -9,19 +10,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inkguard.errors import InvalidInput
+from inkguard.picture import Picture
 from inkguard.types import (
     Action,
+    CheckResult,
     Decision,
     Finding,
     Method,
     PolicyRef,
+    Progress,
+    Request,
+    Result,
     Rung,
     Severity,
     TextSpan,
     Verification,
 )
 from inkguard.wire import convert
-from inkguard.wire.records import Checked, Drawn, Stepped
 from inkguard.wire.v1 import guard_pb2 as pb
 
 ENUMS = (Action, Severity, Method, Rung, Verification)
@@ -115,21 +120,56 @@ def test_chunks_put_together_are_the_pictures(pictures: list[bytes], size: int) 
 def test_events_become_messages() -> None:
     """Each kind of event is its own kind of message, with all of its values."""
     decision = Decision(action=Action.ALLOW, policy=PolicyRef(name="p", version="2"))
-    checked = convert.event_to_proto(Checked(decision=decision))
+    checked = convert.event_to_proto(CheckResult(decision=decision))
     assert convert.decision_from_proto(checked.decision) == decision
-    progress = convert.event_to_proto(Stepped(step=2, steps=9, attempt=3)).progress
-    assert (progress.step, progress.steps, progress.attempt) == (2, 9, 3)
-    drawn = Drawn(
-        decision=decision,
-        pngs=(b"a", b"b"),
+    progress = Progress(step=2, steps=9, attempt=3)
+    assert convert.progress_from_proto(convert.event_to_proto(progress).progress) == progress
+
+
+def test_a_result_survives_the_wire() -> None:
+    """Its pictures are the files that were sent: nothing is decoded or encoded on the way."""
+    result = Result(
+        decision=Decision(action=Action.ALLOW, policy=PolicyRef(name="p", version="2")),
+        pictures=(Picture(png=b"no picture"), Picture(png=b"nor this")),
         seed=2**63 - 20,
         method=Method.PROMPT_SWAP,
         rung=Rung.ALL_LAYERS,
         verification=Verification.CLEAN,
         sites=(3, 4),
         timings={"queue": 0.5},
+        model="m",
     )
-    summary = convert.summary_to_proto(drawn, "m").summary
-    assert (summary.seed, summary.pictures, summary.model) == (2**63 - 20, 2, "m")
-    assert (list(summary.sites), dict(summary.timings)) == ([3, 4], {"queue": 0.5})
-    assert summary.rung == pb.RUNG_ALL_LAYERS
+    message = pb.Summary.FromString(convert.result_to_proto(result).SerializeToString())
+    assert message.pictures == 2
+    assert convert.result_from_proto(message, result.pngs) == result
+
+
+requests = st.builds(
+    Request,
+    prompt=texts,
+    seed=st.integers(0, 2**63 - 17),
+    steps=st.integers(1, 1000),
+    guidance_scale=st.none() | st.floats(0, 100),
+    width=st.none() | st.integers(1, 2048),
+    height=st.none() | st.integers(1, 2048),
+    pictures=st.integers(1, 16),
+    method=st.sampled_from(Method),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(requests)
+def test_a_request_survives_the_wire(request: Request) -> None:
+    """Field by field; a seed is the server's own only where the client has left it out."""
+    for random_seed in (False, True):
+        message = convert.request_to_proto(request, model="m", policy="p", random_seed=random_seed)
+        read = pb.GenerateImageRequest.FromString(message.SerializeToString())
+        assert (read.model, read.policy) == ("m", "p")
+        wanted = dataclasses.replace(request, seed=5) if random_seed else request
+        assert convert.request_from_proto(read, 5) == wanted
+
+
+def test_what_a_request_leaves_open_is_the_records_default() -> None:
+    """The defaults are in one place."""
+    message = pb.GenerateImageRequest(prompt="a cat")
+    assert convert.request_from_proto(message, 0) == Request(prompt="a cat")

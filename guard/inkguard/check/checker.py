@@ -13,13 +13,12 @@ from inkguard.check.findings import find
 from inkguard.check.scoring import Scored, scored_texts
 from inkguard.errors import ClassifierError, GuardError, InvalidInput
 from inkguard.extract import extract
-from inkguard.limits import MAX_PROMPT
 from inkguard.policy.apply import decide
 from inkguard.policy.load import load_policy
 from inkguard.policy.model import Mode, Policy
 from inkguard.score.scorer import Scorer, load_scorer
 from inkguard.timing import Stages
-from inkguard.types import Action, Decision, Finding, TextSpan
+from inkguard.types import MAX_PROMPT, Action, Decision, Finding, TextSpan
 
 __all__ = ["SHADOW", "Checker", "Scorer", "load_checker"]
 

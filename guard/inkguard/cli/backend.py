@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from inkguard.types import Decision, Method, Outcome, Request
+from inkguard.types import Decision, Method, Request, Result
 
 if TYPE_CHECKING:
     from inkguard.client import Client, Tls
@@ -22,7 +22,7 @@ class Backend(Protocol):
     def check_many(self, prompts: Sequence[str]) -> list[Decision]:
         """Decisions in the order of the prompts."""
 
-    def generate(self, request: Request, on_step: OnStep | None = None) -> Outcome:
+    def generate(self, request: Request, on_step: OnStep | None = None) -> Result:
         """Draw; `on_step` is called with (steps done, steps in all)."""
 
 
@@ -47,8 +47,9 @@ class Local:
     def check_many(self, prompts: Sequence[str]) -> list[Decision]:
         return self._checker.check_many(prompts)
 
-    def generate(self, request: Request, on_step: OnStep | None = None) -> Outcome:
-        assert self._guard is not None
+    def generate(self, request: Request, on_step: OnStep | None = None) -> Result:
+        if self._guard is None:
+            raise RuntimeError("made without a model, so it checks prompts and draws none")
         return self._guard.generate(request, on_step=on_step)
 
 
@@ -65,20 +66,10 @@ class Remote:
         with ThreadPoolExecutor(16) as pool:
             return list(pool.map(lambda p: self._client.check(p, policy=self._policy), prompts))
 
-    def generate(self, request: Request, on_step: OnStep | None = None) -> Outcome:
-        reply = self._client.generate(
+    def generate(self, request: Request, on_step: OnStep | None = None) -> Result:
+        return self._client.generate(
             request,
             model=self._model,
             policy=self._policy,
             on_progress=(lambda p: on_step(p.step, p.steps)) if on_step else None,
-        )
-        return Outcome(
-            decision=reply.decision,
-            images=reply.images,
-            seed=reply.seed,
-            method=reply.method,
-            rung=reply.rung,
-            verification=reply.verification,
-            sites=reply.sites,
-            timings=reply.timings,
         )

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from inkguard.client import Client, Reply
+from inkguard.client import Client, Result
 from inkguard.client.process import sidecar
 from inkguard.measure.progress import waiting
 from inkguard.types import Method, Request
@@ -38,7 +38,7 @@ _SCALE, _GAP, _TEXT = 3, 12, 330
 @dataclass(frozen=True, slots=True)
 class _Row:
     prompt: str
-    replies: tuple[Reply, ...]
+    replies: tuple[Result, ...]
     images: tuple[Image.Image | None, ...]
     readings: tuple[str, ...]
 

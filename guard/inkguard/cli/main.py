@@ -23,7 +23,7 @@ from inkguard.errors import GuardError
 from inkguard.extras import needs_extra
 from inkguard.measure.progress import waiting
 from inkguard.process import own_process
-from inkguard.types import Method, Outcome, Request
+from inkguard.types import Method, Request, Result
 
 __all__ = ["main"]
 
@@ -303,12 +303,12 @@ def _check_out(out: Path) -> None:
         raise typer.BadParameter(f"--out {out}: the folder {out.parent} does not exist")
 
 
-def _save(outcome: Outcome, out: Path) -> None:
-    if outcome.image is not None:
-        outcome.image.save(out, format="PNG")
+def _save(outcome: Result, out: Path) -> None:
+    if not outcome.blocked:
+        out.write_bytes(outcome.pngs[0])
 
 
-def _outcome_json(outcome: Outcome, out: Path) -> dict[str, Any]:
+def _outcome_json(outcome: Result, out: Path) -> dict[str, Any]:
     return {
         **outcome.decision.to_json(),
         "blocked": outcome.blocked,

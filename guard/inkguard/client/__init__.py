@@ -1,14 +1,15 @@
 """A client for the sidecar: `Client`, and `AsyncClient` for asyncio.
 
 with Client("127.0.0.1:50051") as client:
-    reply = client.generate(Request(prompt='a red sign that says "LOSER"', seed=1))
+    result = client.generate(Request(prompt='a red sign that says "LOSER"', seed=1))
 
-The wire package of the server (`inkguard.wire`, `inkguard.wire.convert`) is all of the server that this needs.
+It needs gRPC and the records of `inkguard.types`: no model library, and nothing of the server.
 """
 
 from inkguard.client.aio import AsyncClient
 from inkguard.client.options import Tls
-from inkguard.client.reply import Progress, Reply, ServerError
 from inkguard.client.sync import Client
+from inkguard.errors import CallError
+from inkguard.types import Progress, Result
 
-__all__ = ["AsyncClient", "Client", "Progress", "Reply", "ServerError", "Tls"]
+__all__ = ["AsyncClient", "CallError", "Client", "Progress", "Result", "Tls"]

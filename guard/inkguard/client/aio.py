@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self, TypeVar
 
 import grpc
 
-from inkguard.client.options import Tls, channel_options, credentials, generate_request, metadata
-from inkguard.client.reply import Collector, Progress, Reply, server_error
-from inkguard.types import Decision, Request
-from inkguard.wire.convert import decision_from_proto
+from inkguard.client import calls
+from inkguard.client.options import Connection, Tls
+from inkguard.types import Decision, Progress, Request, Result
+from inkguard.wire.convert import request_to_proto
+from inkguard.wire.records import ModelInfo, PolicyInfo
 from inkguard.wire.v1 import guard_pb2 as pb
-from inkguard.wire.v1.guard_pb2_grpc import GuardServiceStub
 
 __all__ = ["AsyncClient"]
+
+_T = TypeVar("_T")
 
 
 class AsyncClient:
@@ -28,13 +30,7 @@ class AsyncClient:
         timeout: float | None = 300.0,
         attempts: int = 5,
     ) -> None:
-        options = channel_options(attempts)
-        if tls is None:
-            self._channel = grpc.aio.insecure_channel(target, options)
-        else:
-            self._channel = grpc.aio.secure_channel(target, credentials(tls), options)
-        self._stub: Any = GuardServiceStub(self._channel)
-        self._timeout = timeout
+        self._connection = Connection(grpc.aio, target, tls, timeout, attempts)
 
     async def __aenter__(self) -> Self:
         return self
@@ -44,7 +40,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the channel; calls that run are cancelled."""
-        await self._channel.close()
+        await self._connection.channel.close()
 
     async def check(
         self,
@@ -55,9 +51,7 @@ class AsyncClient:
         request_id: str | None = None,
     ) -> Decision:
         """What the policy makes of a prompt."""
-        message = pb.CheckPromptRequest(prompt=prompt, policy=policy)
-        reply = await self._call(self._stub.CheckPrompt, message, timeout, request_id)
-        return decision_from_proto(reply.decision)
+        return await self._call(calls.check(prompt, policy), timeout, request_id)
 
     async def generate(
         self,
@@ -70,55 +64,40 @@ class AsyncClient:
         on_progress: Callable[[Progress], None] | None = None,
         timeout: float | None = None,
         request_id: str | None = None,
-    ) -> Reply:
+    ) -> Result:
         """Draw pictures; an exception from a callback cancels the drawing on the server."""
-        message = generate_request(request, model=model, policy=policy, random_seed=random_seed)
-        stream = self._stub.GenerateImage(
-            message, timeout=timeout or self._timeout, metadata=metadata(request_id)
+        message = request_to_proto(request, model=model, policy=policy, random_seed=random_seed)
+        drawing = calls.Drawing(on_decision, on_progress)
+        stream = self._connection.stub.GenerateImage(
+            message, **self._connection.options(timeout, request_id)
         )
-        collector = Collector()
         try:
             async for event in stream:
-                progress = collector.add(event)
-                if progress is not None and on_progress is not None:
-                    on_progress(progress)
-                elif event.HasField("decision") and on_decision is not None:
-                    assert collector.decision is not None
-                    on_decision(collector.decision)
+                drawing.add(event)
         except grpc.aio.AioRpcError as error:
-            raise server_error(
-                error.code(), error.details(), error.trailing_metadata() or ()
-            ) from None
+            raise self._connection.error(error) from None
         finally:
             stream.cancel()
-        return collector.reply()
+        return drawing.result()
 
-    async def models(self) -> list[pb.Model]:
+    async def models(self) -> list[ModelInfo]:
         """The models that the server draws with."""
-        return list((await self._call(self._stub.ListModels, pb.ListModelsRequest())).models)
+        return await self._call(calls.MODELS)
 
-    async def policies(self) -> list[pb.Policy]:
+    async def policies(self) -> list[PolicyInfo]:
         """The policies that the server decides by."""
-        reply = await self._call(self._stub.ListPolicies, pb.ListPoliciesRequest())
-        return list(reply.policies)
+        return await self._call(calls.POLICIES)
 
     async def status(self) -> pb.GetStatusResponse:
         """How the server is."""
-        status: pb.GetStatusResponse = await self._call(self._stub.GetStatus, pb.GetStatusRequest())
-        return status
+        return await self._call(calls.STATUS)
 
     async def _call(
-        self,
-        method: Any,
-        message: Any,
-        timeout: float | None = None,
-        request_id: str | None = None,
-    ) -> Any:
+        self, call: calls.Call[_T], timeout: float | None = None, request_id: str | None = None
+    ) -> _T:
+        method = getattr(self._connection.stub, call.rpc)
         try:
-            return await method(
-                message, timeout=timeout or self._timeout, metadata=metadata(request_id)
-            )
+            answer = await method(call.message, **self._connection.options(timeout, request_id))
         except grpc.aio.AioRpcError as error:
-            raise server_error(
-                error.code(), error.details(), error.trailing_metadata() or ()
-            ) from None
+            raise self._connection.error(error) from None
+        return call.read(answer)

@@ -1,4 +1,4 @@
-"""What the clients have in common: channels, retries, and requests."""
+"""How the clients connect: TLS, retries, deadlines."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any
 
 import grpc
 
-from inkguard.errors import GuardError
-from inkguard.types import Request
-from inkguard.wire.convert import enum_to_proto
-from inkguard.wire.v1 import guard_pb2 as pb
+from inkguard.client.calls import call_error
+from inkguard.errors import CallError, GuardError
+from inkguard.wire.v1.guard_pb2_grpc import GuardServiceStub
 
-__all__ = ["Tls", "channel_options", "credentials", "generate_request", "metadata"]
+__all__ = ["Connection", "Tls"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +25,33 @@ class Tls:
     key: Path | None = None
 
 
-def credentials(tls: Tls) -> grpc.ChannelCredentials:
-    """Raises GuardError that names the file that cannot be read."""
+class Connection:
+    """A channel to one sidecar at `target` (HOST:PORT), made by `grpc` or by `grpc.aio`.
+
+    Raises GuardError that names a file of `tls` that cannot be read.
+    """
+
+    def __init__(
+        self, library: Any, target: str, tls: Tls | None, timeout: float | None, attempts: int
+    ) -> None:
+        options = _channel_options(attempts)
+        if tls is None:
+            self.channel = library.insecure_channel(target, options)
+        else:
+            self.channel = library.secure_channel(target, _credentials(tls), options)
+        self.stub: Any = GuardServiceStub(self.channel)
+        self._timeout, self._tls = timeout, tls is not None
+
+    def options(self, timeout: float | None, request_id: str | None) -> dict[str, Any]:
+        """The options of one call, whose own timeout wins over the client's."""
+        metadata = (("x-request-id", request_id),) if request_id else ()
+        return {"timeout": timeout or self._timeout, "metadata": metadata}
+
+    def error(self, error: grpc.RpcError) -> CallError:
+        return call_error(error, tls=self._tls)
+
+
+def _credentials(tls: Tls) -> grpc.ChannelCredentials:
     data: dict[str, bytes | None] = {}
     for name in ("ca", "certificate", "key"):
         file: Path | None = getattr(tls, name)
@@ -38,7 +62,7 @@ def credentials(tls: Tls) -> grpc.ChannelCredentials:
     return grpc.ssl_channel_credentials(data["ca"], data["key"], data["certificate"])
 
 
-def channel_options(attempts: int) -> list[tuple[str, Any]]:
+def _channel_options(attempts: int) -> list[tuple[str, Any]]:
     """gRPC's own retries on UNAVAILABLE; a stream is tried again only before its first message.
 
     gRPC makes at most five attempts, which these waits spread over some seven seconds.
@@ -59,26 +83,3 @@ def channel_options(attempts: int) -> list[tuple[str, Any]]:
         # Else a channel waits a second before it connects again, longer than the first retries take.
         ("grpc.initial_reconnect_backoff_ms", 100),
     ]
-
-
-def generate_request(
-    request: Request, *, model: str, policy: str, random_seed: bool
-) -> pb.GenerateImageRequest:
-    message = pb.GenerateImageRequest(
-        prompt=request.prompt,
-        model=model,
-        policy=policy,
-        steps=request.steps,
-        guidance_scale=request.guidance_scale,
-        width=request.width,
-        height=request.height,
-        pictures=request.pictures,
-        method=enum_to_proto(request.method),
-    )
-    if not random_seed:
-        message.seed = request.seed
-    return message
-
-
-def metadata(request_id: str | None) -> tuple[tuple[str, str], ...]:
-    return (("x-request-id", request_id),) if request_id else ()

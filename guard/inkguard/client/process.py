@@ -51,8 +51,7 @@ def sidecar(settings: Mapping[str, Any]) -> Iterator[Addresses]:
             ) as process,
         ):
             try:
-                assert process.stdout is not None
-                line = process.stdout.readline()
+                line = process.stdout.readline() if process.stdout is not None else ""
                 if not line:
                     said = errors.read_text(encoding="utf-8", errors="replace").strip()
                     raise GuardError(f"the sidecar did not start: {said[-500:]}")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self, TypeVar
 
 import grpc
 
-from inkguard.client.options import Tls, channel_options, credentials, generate_request, metadata
-from inkguard.client.reply import Collector, Progress, Reply, ServerError, server_error
-from inkguard.types import Decision, Request
-from inkguard.wire.convert import decision_from_proto
+from inkguard.client import calls
+from inkguard.client.options import Connection, Tls
+from inkguard.types import Decision, Progress, Request, Result
+from inkguard.wire.convert import request_to_proto
+from inkguard.wire.records import ModelInfo, PolicyInfo
 from inkguard.wire.v1 import guard_pb2 as pb
-from inkguard.wire.v1.guard_pb2_grpc import GuardServiceStub
 
 __all__ = ["Client"]
+
+_T = TypeVar("_T")
 
 
 class Client:
@@ -22,7 +24,7 @@ class Client:
 
     `timeout` is the deadline of every call in seconds (None for none) unless the call gives its own.
     A call that ends UNAVAILABLE is tried again, `attempts` times in all. Every method raises
-    ServerError.
+    CallError.
     """
 
     def __init__(
@@ -33,13 +35,7 @@ class Client:
         timeout: float | None = 300.0,
         attempts: int = 5,
     ) -> None:
-        options = channel_options(attempts)
-        if tls is None:
-            self._channel = grpc.insecure_channel(target, options)
-        else:
-            self._channel = grpc.secure_channel(target, credentials(tls), options)
-        self._stub: Any = GuardServiceStub(self._channel)
-        self._timeout = timeout
+        self._connection = Connection(grpc, target, tls, timeout, attempts)
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +45,7 @@ class Client:
 
     def close(self) -> None:
         """Close the channel; calls that run are cancelled."""
-        self._channel.close()
+        self._connection.channel.close()
 
     def check(
         self,
@@ -60,9 +56,7 @@ class Client:
         request_id: str | None = None,
     ) -> Decision:
         """What the policy makes of a prompt."""
-        message = pb.CheckPromptRequest(prompt=prompt, policy=policy)
-        reply = self._call(self._stub.CheckPrompt, message, timeout, request_id)
-        return decision_from_proto(reply.decision)
+        return self._call(calls.check(prompt, policy), timeout, request_id)
 
     def generate(
         self,
@@ -75,55 +69,43 @@ class Client:
         on_progress: Callable[[Progress], None] | None = None,
         timeout: float | None = None,
         request_id: str | None = None,
-    ) -> Reply:
+    ) -> Result:
         """Draw pictures. An exception from a callback, or Ctrl-C, cancels the drawing on the server.
 
-        With `random_seed` the server chooses the seed and the reply tells it.
+        With `random_seed` the server chooses the seed and the result tells it.
         """
-        message = generate_request(request, model=model, policy=policy, random_seed=random_seed)
-        stream = self._stub.GenerateImage(
-            message, timeout=timeout or self._timeout, metadata=metadata(request_id)
+        message = request_to_proto(request, model=model, policy=policy, random_seed=random_seed)
+        drawing = calls.Drawing(on_decision, on_progress)
+        stream = self._connection.stub.GenerateImage(
+            message, **self._connection.options(timeout, request_id)
         )
-        collector = Collector()
         try:
             for event in stream:
-                progress = collector.add(event)
-                if progress is not None and on_progress is not None:
-                    on_progress(progress)
-                elif event.HasField("decision") and on_decision is not None:
-                    assert collector.decision is not None
-                    on_decision(collector.decision)
+                drawing.add(event)
         except grpc.RpcError as error:
-            raise _translated(error) from None
+            raise self._connection.error(error) from None
         finally:
             stream.cancel()
-        return collector.reply()
+        return drawing.result()
 
-    def models(self) -> list[pb.Model]:
+    def models(self) -> list[ModelInfo]:
         """The models that the server draws with."""
-        return list(self._call(self._stub.ListModels, pb.ListModelsRequest()).models)
+        return self._call(calls.MODELS)
 
-    def policies(self) -> list[pb.Policy]:
+    def policies(self) -> list[PolicyInfo]:
         """The policies that the server decides by."""
-        return list(self._call(self._stub.ListPolicies, pb.ListPoliciesRequest()).policies)
+        return self._call(calls.POLICIES)
 
     def status(self) -> pb.GetStatusResponse:
         """How the server is."""
-        status: pb.GetStatusResponse = self._call(self._stub.GetStatus, pb.GetStatusRequest())
-        return status
+        return self._call(calls.STATUS)
 
     def _call(
-        self,
-        method: Any,
-        message: Any,
-        timeout: float | None = None,
-        request_id: str | None = None,
-    ) -> Any:
+        self, call: calls.Call[_T], timeout: float | None = None, request_id: str | None = None
+    ) -> _T:
+        method = getattr(self._connection.stub, call.rpc)
         try:
-            return method(message, timeout=timeout or self._timeout, metadata=metadata(request_id))
+            answer = method(call.message, **self._connection.options(timeout, request_id))
         except grpc.RpcError as error:
-            raise _translated(error) from None
-
-
-def _translated(error: Any) -> ServerError:
-    return server_error(error.code(), error.details(), error.trailing_metadata() or ())
+            raise self._connection.error(error) from None
+        return call.read(answer)

@@ -11,15 +11,17 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from torch import nn
 
-from inkguard.check.checker import Checker
+from inkguard.check.checker import Checker, load_checker
+from inkguard.draw.load import loaded_from
 from inkguard.draw.parts import Parts
-from inkguard.draw.picture_call import PictureCall
+from inkguard.draw.picture_call import Drawing, PictureCall
 from inkguard.draw.refused_uses import FIXED, UNGUARDED
 from inkguard.draw.same_parts import over_same_parts
 from inkguard.draw.watch import OnStep
@@ -31,21 +33,12 @@ from inkguard.families.call_defaults import takes
 from inkguard.families.registry import Adapter, adapter_for
 from inkguard.fork import computing
 from inkguard.manifests.manifest import Manifest, choose_manifest
+from inkguard.policy.model import Policy
 from inkguard.timing import Stages
-from inkguard.types import Decision, Method, Rung, Verification
-from inkguard.verify import Reader
+from inkguard.types import Decision, Method
+from inkguard.verify import Reader, reader_for
 
-__all__ = ["Drawing", "GuardedPipeline"]
-
-
-@dataclass(slots=True, kw_only=True)
-class Drawing:
-    """What was drawn for a call: the pipeline's output, and per prompt how it came about."""
-
-    output: Any
-    decisions: list[Decision]
-    rungs: list[Rung]
-    verifications: list[Verification]
+__all__ = ["GuardedPipeline", "wrap"]
 
 
 class GuardedPipeline:
@@ -69,25 +62,11 @@ class GuardedPipeline:
         image = guarded('a red sign that says "HELLO"').images[0]
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_adapter",
-        "_checker",
-        "_manifest",
-        "_matched",
-        "_pipe",
-        "_reader",
-        "_token_texts",
-    )
+    __slots__ = ("__weakref__", "_matched", "_parts")
 
-    _pipe: Any
-    _adapter: Adapter
-    _checker: Checker
-    _manifest: Manifest | None
+    _parts: Parts
     _matched: nn.Module | None
     """The denoiser that the manifest was seen to fit."""
-    _reader: Reader | None
-    _token_texts: Mapping[str, str]
 
     def __init__(
         self,
@@ -100,18 +79,28 @@ class GuardedPipeline:
     ) -> None:
         if type(pipe) is GuardedPipeline:
             raise UnguardedUse("the pipeline is guarded already: wrap the bare one")
-        own: dict[str, Any] = {
-            "_pipe": pipe,
-            "_adapter": adapter_for(pipe),
-            "_checker": checker,
-            "_manifest": manifest,
-            "_matched": None,
-            "_reader": reader,
-            "_token_texts": dict(token_texts or {}),
-        }
-        for name, value in own.items():
-            object.__setattr__(self, name, value)
+        self._matched = None
+        self._parts = Parts(
+            pipe=pipe,
+            adapter=adapter_for(pipe),
+            checker=checker,
+            manifest=manifest,
+            reader=reader,
+            token_texts=dict(token_texts or {}),
+        )
         self._refuse_processors()
+
+    @property
+    def _pipe(self) -> Any:
+        return self._parts.pipe
+
+    @property
+    def _adapter(self) -> Adapter:
+        return self._parts.adapter
+
+    @property
+    def _manifest(self) -> Manifest | None:
+        return self._parts.manifest
 
     @property  # type: ignore[misc]  # what `isinstance` asks
     def __class__(self) -> type:
@@ -224,32 +213,17 @@ class GuardedPipeline:
                 self._match_denoiser(another=self._matched is not None)
             self._refuse_processors()
             usual = self._manifest.call if self._manifest else {}
-            drawn = PictureCall(
-                self._parts(),
+            called = PictureCall(
+                self._parts,
                 self,
                 {**{k: v for k, v in usual.items() if takes(self._pipe, k)}, **call},
                 method,
                 stages or Stages(),
             )
-            drawn.check(decisions)
-            output = drawn.draw(on_step)
+            called.check(decisions)
+            output = called.draw(on_step)
             self._refuse_processors()  # a callback may have put one there
-        return Drawing(
-            output=output,
-            decisions=[row.decision for row in drawn.rows],
-            rungs=[row.rung for row in drawn.rows],
-            verifications=[row.verification for row in drawn.rows],
-        )
-
-    def _parts(self) -> Parts:
-        return Parts(
-            pipe=self._pipe,
-            adapter=self._adapter,
-            checker=self._checker,
-            manifest=self._manifest,
-            reader=self._reader,
-            token_texts=self._token_texts,
-        )
+        return Drawing(output=output, rows=tuple(called.rows))
 
     def _shared(self) -> Iterator[Any]:
         """What a call edits or sets, and other pipelines may hold as well: all of the pipeline's parts."""
@@ -265,7 +239,7 @@ class GuardedPipeline:
                 raise ManifestError(
                     f"the manifest {self._manifest.name!r} does not fit this model: {'; '.join(found)}"
                 )
-            self._manifest = choose_manifest(denoiser, None)
+            self._parts = replace(self._parts, manifest=choose_manifest(denoiser, None))
         self._matched = denoiser
 
     def _refuse_processors(self) -> None:
@@ -275,12 +249,13 @@ class GuardedPipeline:
 
     def _around(self, pipe: Any) -> GuardedPipeline:
         """This guard around another pipeline."""
+        parts = self._parts
         return GuardedPipeline(
             pipe,
-            self._checker,
-            manifest=self._manifest,
-            reader=self._reader,
-            token_texts=self._token_texts,
+            parts.checker,
+            manifest=parts.manifest,
+            reader=parts.reader,
+            token_texts=parts.token_texts,
         )
 
     def _named(self, args: tuple[Any, ...], call: Mapping[str, Any]) -> dict[str, Any]:
@@ -316,6 +291,53 @@ class GuardedPipeline:
         own.__signature__ = inspect.signature(method)
         del own.__wrapped__
         return guarded
+
+
+def wrap(
+    pipe: Any,
+    *,
+    policy: Path | Policy | None = None,
+    manifest: Manifest | None = None,
+    folder: Path | None = None,
+    fallback: bool = False,
+    unreached: bool = False,
+    token_texts: Mapping[str, str] | None = None,
+    reader: Reader | str | None = None,
+) -> GuardedPipeline:
+    """Guard a loaded diffusers pipeline; the result is used like the pipeline itself.
+
+    The manifest is looked for in `folder` (that which the pipeline was loaded from, if it is still there) and
+    among the shipped ones unless given. Its digest is compared with the weights in that folder. A model without
+    one raises UnsupportedModel, or, with `fallback`, is guarded by whole-prompt swap; one whose
+    manifest missed its goal raises ManifestError, or, with `unreached`, is taken. `token_texts` says
+    what tokens of textual inversion stand for, which is then checked in their place. `reader` reads pictures back
+    in place of the policy's engines: one of your own, or the name of one (`inkguard.verify.ENGINES`).
+
+    Raises PolicyError, ManifestError, SubstitutionError for a denoiser that cannot be edited
+    (fused projections, a cache, an attention processor of one's own), and VerificationError where
+    OCR is wanted and not installed. Example::
+
+        guarded = wrap(pipe, folder=Path("my-model"), policy=Path("shop.yaml")).to("cuda")
+        image = guarded('a sign that says "HELLO"').images[0]
+    """
+    checker = load_checker(policy)
+    denoiser = adapter_for(pipe).denoiser(pipe)
+    chosen = choose_manifest(
+        denoiser,
+        folder or loaded_from(pipe),
+        given=manifest,
+        fallback=fallback,
+        unreached=unreached,
+    )
+    guarded = GuardedPipeline(
+        pipe,
+        checker,
+        manifest=chosen,
+        reader=reader_for(checker.policy, reader),
+        token_texts=token_texts,
+    )
+    guarded.refuse_unsupported()  # now, and not with the first prompt
+    return guarded
 
 
 def _is_part(value: Any) -> bool:

@@ -16,7 +16,7 @@ from inkguard.fork import computing
 from inkguard.package_data import data_folder
 from inkguard.process import hub_allowed, without_bars
 
-__all__ = ["DEFAULT_MODEL", "embedded_models", "load_pipeline", "model_folder"]
+__all__ = ["DEFAULT_MODEL", "embedded_models", "load_pipeline", "loaded_from", "model_folder"]
 
 DEFAULT_MODEL = "sd3-tiny"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -43,6 +43,13 @@ def model_folder(model: str | Path) -> Path:
     )
 
 
+def loaded_from(pipe: Any) -> Path | None:
+    """The folder that a pipeline was loaded from; None for one from the model hub, and where it is gone."""
+    name = getattr(pipe, "name_or_path", None)
+    folder = Path(name) if name else None
+    return folder if folder is not None and (folder / "model_index.json").is_file() else None
+
+
 def load_pipeline(
     model: str | Path,
     *,
@@ -50,12 +57,13 @@ def load_pipeline(
     dtype: torch.dtype = torch.float32,
     hub: bool = False,
 ) -> tuple[Any, Path]:
-    """A diffusers pipeline and its folder: safetensors only, no remote code.
+    """A diffusers pipeline on a device, and its folder: safetensors only, no remote code.
 
     Nothing is downloaded unless `hub`, for people at a command line and never for a server: then a
     `model` that is neither an embedded name nor an existing folder and looks like ORG/NAME is taken
-    from the model hub (or its cache). Raises ModelError where the model cannot be had or loaded.
+    from the model hub (or its cache). Raises ModelError where the model cannot be had or loaded, or the device is not there.
     """
+    _check_device(device)
     folder = _from_hub(str(model)) if hub and _is_hub_id(model) else model_folder(model)
     with computing(), without_bars(diffusers_logging, transformers_logging):
         try:
@@ -66,6 +74,17 @@ def load_pipeline(
             raise ModelError(f"{folder}: cannot be loaded: {error}") from error
         pipe.set_progress_bar_config(disable=True)
         return pipe.to(device), folder
+
+
+def _check_device(device: str) -> None:
+    """Raise ModelError for a device that torch cannot compute on, before a model is loaded for it."""
+    try:
+        torch.empty(1, device=device)
+    except (AssertionError, RuntimeError, NotImplementedError) as error:
+        said = str(error).strip().partition("\n")[0]
+        raise ModelError(
+            f"device: torch cannot compute on {device!r} here ({said}); 'cpu' works everywhere"
+        ) from None
 
 
 def _is_hub_id(model: str | Path) -> bool:

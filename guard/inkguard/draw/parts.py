@@ -1,4 +1,4 @@
-"""What a guarded pipeline is made of, and what is known of each prompt of a call."""
+"""What a guarded pipeline is made of."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 from inkguard.check.checker import Checker
 from inkguard.families.registry import Adapter
 from inkguard.manifests.manifest import Manifest
-from inkguard.types import Action, Decision, Rung, Verification
 from inkguard.verify import Reader
 
-__all__ = ["Parts", "Row"]
+__all__ = ["Parts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,27 +24,3 @@ class Parts:
     manifest: Manifest | None
     reader: Reader | None
     token_texts: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Row:
-    """A prompt of the call: its decision by text argument, and how its pictures come about."""
-
-    decisions: Mapping[str, Decision]
-    rung: Rung = Rung.UNGUARDED
-    verification: Verification = Verification.NOT_NEEDED
-
-    @property
-    def decision(self) -> Decision:
-        """The strictest one."""
-        return max(self.decisions.values(), key=lambda d: d.action.rank)
-
-    @property
-    def flagged(self) -> bool:
-        return self.rung is not Rung.UNGUARDED
-
-    @property
-    def removed(self) -> list[str]:
-        """The words that are to be kept out of the picture."""
-        found = [f for d in self.decisions.values() for f in d.findings]
-        return [f.text for f in found if f.action >= Action.SUBSTITUTE]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from inkguard.draw.callbacks import Callbacks
 from inkguard.draw.declared import given_embeddings
-from inkguard.draw.parts import Parts, Row
+from inkguard.draw.ladder import Row
+from inkguard.draw.parts import Parts
 from inkguard.draw.pictures import drawn_pictures, given_pictures, has_pictures, withheld
 from inkguard.draw.preflight import (
     decide,
@@ -21,21 +22,64 @@ from inkguard.draw.preflight import (
     refuse_unreadable,
 )
 from inkguard.draw.watch import OnStep, Watch
-from inkguard.errors import Blocked
+from inkguard.errors import Blocked, SubstitutionError, VerificationError
 from inkguard.extract import extract
 from inkguard.families.call_arguments import ATTENTION, refuse_unknown, taken
 from inkguard.families.call_defaults import pictures_each
 from inkguard.policy.model import Mode
 from inkguard.timing import Stages
-from inkguard.types import Action, Decision, Method, Rung, Verification
+from inkguard.types import (
+    GIVEN_PICTURE,
+    TOXIC_PICTURE,
+    Action,
+    Decision,
+    Method,
+    Request,
+    Rung,
+    Verification,
+)
 from inkguard.verify import readings_of, shows_toxic
 
-__all__ = ["GIVEN_PICTURE", "TOXIC_PICTURE", "PictureCall"]
+__all__ = ["Drawing", "PictureCall", "call_for"]
 
-TOXIC_PICTURE = "toxic_text_in_picture"
-"""The reason of a block after drawing: OCR reads toxic text in the picture."""
-GIVEN_PICTURE = "toxic_text_in_given_picture"
-"""The reason of a block before drawing: OCR reads toxic text in a picture that was handed in."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """What was drawn for a call: the pipeline's output, and per prompt how it came about."""
+
+    output: Any
+    rows: tuple[Row, ...]
+
+    @property
+    def decisions(self) -> list[Decision]:
+        return [row.decision for row in self.rows]
+
+    @property
+    def rungs(self) -> list[Rung]:
+        return [row.rung for row in self.rows]
+
+    @property
+    def verifications(self) -> list[Verification]:
+        return [row.verification for row in self.rows]
+
+
+def call_for(request: Request) -> dict[str, Any]:
+    """The arguments of the pipeline call that a request asks for; what it leaves open is the model's own."""
+    generators = [
+        torch.Generator("cpu").manual_seed(request.seed + n) for n in range(request.pictures)
+    ]
+    optional = {
+        "guidance_scale": request.guidance_scale,
+        "width": request.width,
+        "height": request.height,
+    }
+    return {
+        "prompt": [request.prompt],
+        "num_inference_steps": request.steps,
+        "num_images_per_prompt": request.pictures,
+        "generator": generators if request.pictures > 1 else generators[0],
+        **{k: v for k, v in optional.items() if v is not None},
+    }
 
 
 class PictureCall:
@@ -64,11 +108,18 @@ class PictureCall:
         if self._method is Method.SUBSTITUTE:
             refuse_uneditable(parts, call)
         decisions = decide(parts, call, self._texts, known, self._stages)
-        self.rows = [Row(decisions=row) for row in decisions]
+        self.rows = [
+            Row(
+                texts=dict(zip(self._texts, texts, strict=True)),
+                decisions=row,
+                method=self._method,
+                has_sites=parts.manifest is not None,
+            )
+            for texts, row in zip(zip(*self._texts.values(), strict=True), decisions, strict=True)
+        ]
         for row in self.rows:
-            if row.decision.action is Action.BLOCK:
+            if row.rung is Rung.BLOCK:
                 raise Blocked(row.decision)
-        self._start_rungs()
         self._read_given_pictures()
 
     def draw(self, on_step: OnStep | None) -> Any:
@@ -87,9 +138,8 @@ class PictureCall:
             if not dirty:
                 break
             for row in dirty:
-                if row.rung in (Rung.ALL_LAYERS, Rung.UNGUARDED):
+                if row.climb() is Rung.BLOCK:
                     raise Blocked(_blocked(row.decision, TOXIC_PICTURE))
-                row.rung = Rung.ALL_LAYERS
             for generator, state in restart:
                 generator.set_state(state)
         for row in self.rows:
@@ -98,12 +148,6 @@ class PictureCall:
             elif row.decision.action is Action.SUBSTITUTE:
                 row.verification = Verification.NOT_VERIFIED
         return output
-
-    def _start_rungs(self) -> None:
-        by_sites = self._method is Method.SUBSTITUTE and self._parts.manifest is not None
-        for row in self.rows:
-            if row.decision.action is Action.SUBSTITUTE and self._method is not Method.NONE:
-                row.rung = Rung.SITES if by_sites else Rung.ALL_LAYERS
 
     @property
     def _enforced(self) -> bool:
@@ -130,29 +174,18 @@ class PictureCall:
     def _run(self) -> Any:
         """One call of the pipeline, each prompt on its rung."""
         parts = self._parts
-        donors = {
-            name: [
-                row.decisions[name].donor_prompt or text
-                for row, text in zip(self.rows, values, strict=True)
-            ]
-            for name, values in self._texts.items()
-        }
-        texts = {
-            name: [
-                donor if row.rung is Rung.ALL_LAYERS else text
-                for text, donor, row in zip(values, donors[name], self.rows, strict=True)
-            ]
-            for name, values in self._texts.items()
-        }
+        texts = {name: [row.text(name) for row in self.rows] for name in self._texts}
         # Pipelines write into these dictionaries.
         own = {n: dict(v) for n, v in self._call.items() if n in ATTENTION and v is not None}
         call = {**self._call, **own, **self._embeddings(texts)}
         edit: AbstractContextManager[Any] = nullcontext()
-        flagged = [n for n, row in enumerate(self.rows) if row.rung is Rung.SITES]
-        if flagged:
-            assert parts.manifest is not None
+        edited = [n for n, row in enumerate(self.rows) if row.rung is Rung.SITES]
+        if edited:
+            if parts.manifest is None:
+                raise SubstitutionError("no manifest says which layers are to be edited")
+            donors = {name: [row.donor(name) for row in self.rows] for name in self._texts}
             edit = parts.adapter.substituted(
-                parts.pipe, parts.manifest, {**call, **texts}, flagged, donors
+                parts.pipe, parts.manifest, {**call, **texts}, edited, donors
             )
         prompts = self._prompts(texts)
         call = {name: value for name, value in call.items() if name not in texts}
@@ -179,18 +212,19 @@ class PictureCall:
         return {n: v[0] if isinstance(self._call[n], str) else v for n, v in texts.items()}
 
     def _to_be_read(self) -> list[Row]:
-        """The rows whose pictures are read: flagged ones, and all that came from a picture."""
+        """The rows whose pictures are read: substituted ones, and all that came from a picture."""
         if self._parts.reader is None or not self._enforced:
             return []
         from_picture = self._callbacks.changed_latents or has_pictures(self._call)
-        return [row for row in self.rows if row.flagged or from_picture]
+        return [row for row in self.rows if row.substituted or from_picture]
 
     def _dirty(self, output: Any, rows: Sequence[Row]) -> list[Row]:
         """Those of `rows` any of whose pictures shows toxic text."""
         if not rows:
             return []
         reader = self._parts.reader
-        assert reader is not None
+        if reader is None:
+            raise VerificationError("no OCR engine is there to read the pictures back")
         pictures = drawn_pictures(self._parts.pipe, self._call, output)
         hidden = withheld(output) or [False] * len(pictures)
         each = pictures_each(self._parts.pipe, self._call)

@@ -12,11 +12,10 @@ import numpy as np
 
 from inkguard.check.checker import Checker
 from inkguard.extract import extract
-from inkguard.limits import MAX_PROMPT
 from inkguard.measure import MeasureError
 from inkguard.measure.world.captions import plain_caption, sample_scene
 from inkguard.measure.world.scene import Scene
-from inkguard.types import Action, Decision
+from inkguard.types import MAX_PROMPT, Action, Decision
 from inkguard.verify import letters_of
 
 __all__ = ["WORDS", "ToxicPrompt", "digest_prompts", "read_prompts", "world_prompts"]

@@ -218,5 +218,6 @@ def find_manifest(denoiser: Any, folder: Path | None) -> Manifest:
     raise UnsupportedModel(
         f"no manifest fits this {type(plain(denoiser)).__name__}: its text layers have not been measured. "
         f"Put a {FILE_NAME} into the model's folder (`inkguard localize` measures one, docs/how-to/localize.md), or "
-        f"ask for the method 'prompt_swap', which changes the whole picture"
+        f"have the whole prompt swapped, which changes the whole picture: fallback=True in Python, "
+        f"`--method prompt_swap` on the command line, `fallback: true` for a model of a server"
     )

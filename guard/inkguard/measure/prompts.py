@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from inkguard.limits import MAX_PROMPT
 from inkguard.measure.errors import MeasureError
 from inkguard.measure.world.captions import held_out, plain_caption, sample_scene
 from inkguard.measure.world.scene import Scene
+from inkguard.types import MAX_PROMPT
 from inkguard.verify import letters_of
 
 __all__ = ["TEMPLATE", "Pair", "digest_pairs", "read_pairs", "world_pairs"]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from inkguard.errors import VerificationError
-from inkguard.frozen import FrozenDict
 from inkguard.types import VerifyWith
 from inkguard.verify.rapidocr import RapidReader, RapidReaderV6
 from inkguard.verify.reader import LineReader, Reader, UnionReader
@@ -22,15 +21,17 @@ docs/results/ocr.md: 387 of 440 words, 374 with 320 and 355 with 960. Detectors 
 ordinary size, and larger ones fall apart.
 """
 
-ENGINES: Mapping[str, Callable[[], Reader]] = FrozenDict(
-    {
-        "ppocr-v4": lambda: RapidReader(longest=_LONGEST, turned=True),
-        "ppocr-v6": lambda: RapidReaderV6(longest=_LONGEST),
-        "ppocr-v4-fine": lambda: RapidReader(longest=2 * _LONGEST, turned=True),
-        "tesseract": TesseractReader,
-    }
-)
-"""Every engine that is known, in the order in which a union reads."""
+ENGINES: dict[str, Callable[[], Reader]] = {
+    "ppocr-v4": lambda: RapidReader(longest=_LONGEST, turned=True),
+    "ppocr-v6": lambda: RapidReaderV6(longest=_LONGEST),
+    "ppocr-v4-fine": lambda: RapidReader(longest=2 * _LONGEST, turned=True),
+    "tesseract": TesseractReader,
+}
+"""What makes each engine that is known, in the order in which a union reads.
+
+An engine is one file and one entry. A program with an engine of its own adds the entry before it loads a guard;
+`wrap(pipe, reader="its name")`, `Guard.load(reader=...)` and the server's setting `reader` then find it.
+"""
 
 DEFAULT_ENGINES = ("ppocr-v4", "ppocr-v6")
 """The pair that reads most: 430 of the 440 words of docs/results/ocr.md, which one engine read 364 of.
@@ -81,11 +82,16 @@ class _Verified(Protocol):
     def verify_with(self) -> VerifyWith: ...
 
 
-def reader_for(policy: _Verified) -> Reader | None:
+def reader_for(policy: _Verified, reader: Reader | str | None = None) -> Reader | None:
     """What reads a policy's pictures back; None where it asks for no verification.
 
-    Raises VerificationError where an engine that the policy asks for is not installed.
+    `reader` is one of your own, or the name of one of `ENGINES`, in place of the engines that the policy names.
+    Raises VerificationError for a name that is not known, and for an engine that is not installed.
     """
     if not policy.verify:
         return None
+    if isinstance(reader, str):
+        return reader_named(reader)
+    if reader is not None:
+        return reader
     return readers(tuple(ENGINES) if policy.verify_with is VerifyWith.ALL else DEFAULT_ENGINES)

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Any, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from inkguard.errors import InvalidInput
+from inkguard.picture import Picture
 from inkguard.types import (
     Action,
+    CheckResult,
     Decision,
     Finding,
     Method,
     PolicyRef,
+    Progress,
+    Request,
+    Result,
     Rung,
     Severity,
     TextSpan,
     Verification,
 )
-from inkguard.wire.records import Checked, Drawn, ModelInfo, PolicyInfo, Stepped
+from inkguard.wire.records import ModelInfo, PolicyInfo
 from inkguard.wire.v1 import guard_pb2 as pb
 
 __all__ = [
@@ -32,10 +37,16 @@ __all__ = [
     "enum_to_proto",
     "event_to_proto",
     "method_from_proto",
+    "model_from_proto",
     "model_to_proto",
+    "policy_from_proto",
     "policy_status_to_proto",
     "policy_to_proto",
-    "summary_to_proto",
+    "progress_from_proto",
+    "request_from_proto",
+    "request_to_proto",
+    "result_from_proto",
+    "result_to_proto",
     "timestamp",
 ]
 
@@ -134,16 +145,48 @@ def decision_from_proto(message: pb.Decision) -> Decision:
     )
 
 
-def event_to_proto(event: Checked | Stepped) -> pb.GenerateImageEvent:
-    if isinstance(event, Checked):
+_OPTIONAL = ("seed", "steps", "guidance_scale", "width", "height", "pictures")
+"""Fields of a request whose absence means the default of `Request`, or of the server for the seed."""
+
+
+def request_to_proto(
+    request: Request, *, model: str, policy: str, random_seed: bool
+) -> pb.GenerateImageRequest:
+    """With `random_seed` the seed is left out, and the server chooses one."""
+    values = {name: getattr(request, name) for name in _OPTIONAL}
+    if random_seed:
+        del values["seed"]
+    return pb.GenerateImageRequest(
+        prompt=request.prompt,
+        model=model,
+        policy=policy,
+        method=enum_to_proto(request.method),
+        **values,
+    )
+
+
+def request_from_proto(message: pb.GenerateImageRequest, seed: int) -> Request:
+    """`seed` is for a request that has none. Raises InvalidInput for an unknown method."""
+    values = {name: getattr(message, name) for name in _OPTIONAL if message.HasField(name)}
+    return Request(
+        prompt=message.prompt, method=method_from_proto(message.method), **{"seed": seed, **values}
+    )
+
+
+def event_to_proto(event: CheckResult | Progress) -> pb.GenerateImageEvent:
+    if isinstance(event, CheckResult):
         return pb.GenerateImageEvent(decision=decision_to_proto(event.decision))
     progress = pb.Progress(step=event.step, steps=event.steps, attempt=event.attempt)
     return pb.GenerateImageEvent(progress=progress)
 
 
-def chunks(pictures: tuple[bytes, ...]) -> Iterator[pb.GenerateImageEvent]:
+def progress_from_proto(message: pb.Progress) -> Progress:
+    return Progress(step=message.step, steps=message.steps, attempt=message.attempt)
+
+
+def chunks(pngs: Iterable[bytes]) -> Iterator[pb.GenerateImageEvent]:
     """The pictures' PNG files in pieces, in order."""
-    for number, png in enumerate(pictures):
+    for number, png in enumerate(pngs):
         for start in range(0, len(png), CHUNK):
             yield pb.GenerateImageEvent(
                 chunk=pb.PictureChunk(
@@ -154,19 +197,32 @@ def chunks(pictures: tuple[bytes, ...]) -> Iterator[pb.GenerateImageEvent]:
             )
 
 
-def summary_to_proto(drawn: Drawn, model: str) -> pb.GenerateImageEvent:
-    return pb.GenerateImageEvent(
-        summary=pb.Summary(
-            seed=drawn.seed,
-            pictures=len(drawn.pngs),
-            method=enum_to_proto(drawn.method),
-            rung=enum_to_proto(drawn.rung),
-            verification=enum_to_proto(drawn.verification),
-            sites=drawn.sites,
-            timings=dict(drawn.timings),
-            decision=decision_to_proto(drawn.decision),
-            model=model,
-        )
+def result_to_proto(result: Result) -> pb.Summary:
+    """All but the pictures, which `chunks` sends."""
+    return pb.Summary(
+        seed=result.seed,
+        pictures=len(result.pictures),
+        method=enum_to_proto(result.method),
+        rung=enum_to_proto(result.rung),
+        verification=enum_to_proto(result.verification),
+        sites=result.sites,
+        timings=dict(result.timings),
+        decision=decision_to_proto(result.decision),
+        model=result.model,
+    )
+
+
+def result_from_proto(message: pb.Summary, pngs: Iterable[bytes]) -> Result:
+    return Result(
+        decision=decision_from_proto(message.decision),
+        pictures=tuple(Picture(png=png) for png in pngs),
+        seed=message.seed,
+        method=enum_from_proto(Method, message.method),
+        rung=enum_from_proto(Rung, message.rung),
+        verification=enum_from_proto(Verification, message.verification),
+        sites=tuple(message.sites),
+        timings=dict(message.timings),
+        model=message.model,
     )
 
 
@@ -181,6 +237,17 @@ def model_to_proto(info: ModelInfo) -> pb.Model:
     )
 
 
+def model_from_proto(message: pb.Model) -> ModelInfo:
+    return ModelInfo(
+        name=message.name,
+        default=message.default,
+        pipeline=message.pipeline,
+        denoiser=message.denoiser,
+        sites=tuple(message.sites),
+        manifest_digest=message.manifest_digest,
+    )
+
+
 def policy_to_proto(info: PolicyInfo) -> pb.Policy:
     return pb.Policy(
         name=info.name,
@@ -188,6 +255,17 @@ def policy_to_proto(info: PolicyInfo) -> pb.Policy:
         version=info.version,
         digest=info.digest,
         categories=info.categories,
+    )
+
+
+def policy_from_proto(message: pb.Policy) -> PolicyInfo:
+    """Without when it was loaded, which `GetStatus` says."""
+    return PolicyInfo(
+        name=message.name,
+        default=message.default,
+        version=message.version,
+        digest=message.digest,
+        categories=tuple(message.categories),
     )
 
 

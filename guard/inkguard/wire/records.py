@@ -1,56 +1,15 @@
-"""What goes over the wire, as records: the same for every engine and every transport."""
+"""What a server tells of its models and policies. The records of a request are those of `inkguard.types`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from inkguard.frozen import FrozenDict, freeze
-from inkguard.types import Decision, Method, Rung, Verification
-
-__all__ = ["Checked", "Drawn", "ModelInfo", "PolicyInfo", "Stepped"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """A decision; `timings` are seconds by stage."""
-
-    decision: Decision
-    timings: Mapping[str, float] = FrozenDict()
-
-    def __post_init__(self) -> None:
-        freeze(self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stepped:
-    """A denoising step is done. `attempt` counts from 1."""
-
-    step: int
-    steps: int
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
-    """The end of a request. `pngs` is empty exactly when it was blocked."""
-
-    decision: Decision
-    pngs: tuple[bytes, ...] = field(repr=False)
-    seed: int
-    method: Method
-    rung: Rung
-    verification: Verification
-    sites: tuple[int, ...] = ()
-    timings: Mapping[str, float] = FrozenDict()
-
-    def __post_init__(self) -> None:
-        freeze(self)
+__all__ = ["ModelInfo", "PolicyInfo"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """A model that can be asked for; `sites` is empty for one that is guarded by prompt swap only."""
+    """A model that a server draws with; `sites` is empty for one that is guarded by prompt swap only."""
 
     name: str
     default: bool
@@ -62,7 +21,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyInfo:
-    """A policy that can be asked for.
+    """A policy that a server decides by.
 
     `loaded` is when its files were taken, in seconds since 1970. Where a later edit of them was
     refused, `error` says why, and `failed` when.

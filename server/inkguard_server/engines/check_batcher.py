@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from inkguard.check.checker import Checker
 from inkguard.timing import Stages
-from inkguard.wire.records import Checked
+from inkguard.types import CheckResult
 from inkguard_server.errors import Stopping
 
-__all__ = ["Checks"]
+__all__ = ["CheckBatcher"]
 
 _MOST = 32
 
@@ -22,10 +22,10 @@ _MOST = 32
 class _Asked:
     checker: Checker
     prompt: str
-    answer: Future[Checked] = field(default_factory=Future)
+    answer: Future[CheckResult] = field(default_factory=Future)
 
 
-class Checks:
+class CheckBatcher:
     """A thread that checks prompts. There is no waiting for company: a lone prompt is checked at once.
 
     `on_start` is called first in the thread, and has returned when the thread is made.
@@ -39,7 +39,7 @@ class Checks:
         self._thread.start()
         self._started.wait()
 
-    def submit(self, checker: Checker, prompt: str) -> Future[Checked]:
+    def submit(self, checker: Checker, prompt: str) -> Future[CheckResult]:
         """The decision on `prompt`, with the seconds of the stages of the batch that it was in; raises Stopping."""
         asked = _Asked(checker, prompt)
         with self._lock:
@@ -95,4 +95,4 @@ def _answer(group: list[_Asked]) -> None:
                 _answer([asked])
         return
     for asked, decision in zip(group, decisions, strict=True):
-        asked.answer.set_result(Checked(decision=decision, timings=dict(stages.seconds)))
+        asked.answer.set_result(CheckResult(decision=decision, timings=dict(stages.seconds)))

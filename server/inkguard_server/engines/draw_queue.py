@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from inkguard_server.engines.base import Load
+from inkguard_server.engines.base import QueueStatus
 from inkguard_server.errors import QueueFull, Stopping
 
-__all__ = ["Job", "Worker"]
+__all__ = ["DrawQueue", "Job"]
 
 _T = TypeVar("_T")
 
@@ -28,58 +28,55 @@ class _End:
 class Job(Generic[_T]):
     """A place in the queue, and the events of the work that is done there.
 
-    `run` is called in the worker's thread; it should look at `cancelled` often, and `emit` events.
+    The work is called in the queue's thread; it should look at `cancelled` often, and `emit` events. `waited` is
+    how many seconds it stood in the queue.
     """
 
-    def __init__(self, worker: Worker, loop: asyncio.AbstractEventLoop) -> None:
-        self._worker, self._loop = worker, loop
+    def __init__(self, queue: DrawQueue, loop: asyncio.AbstractEventLoop) -> None:
+        self._queue, self._loop = queue, loop
         self._events: asyncio.Queue[_T | _End] = asyncio.Queue()
         self.cancelled = threading.Event()
-        self.run: Callable[[Job[_T]], None] | None = None
-        self._queued_at = 0.0
         self.waited = 0.0
 
-    def emit(self, event: _T) -> None:
-        """Hand an event to the event loop; called in the worker's thread."""
-        self._put(event)
+    async def events(self, work: Callable[[Job[_T]], None]) -> AsyncIterator[_T]:
+        """Have `work` called when it is this job's turn, and yield what it emits; raise what it raises."""
+        queued = time.perf_counter()
 
-    async def events(self, run: Callable[[Job[_T]], None]) -> AsyncIterator[_T]:
-        """Have `run` called when it is this job's turn, and yield what it emits; raise what it raises."""
-        self.run = run
-        self._queued_at = time.perf_counter()
-        self._worker._enqueue(self)
+        def run() -> None:
+            self.waited = time.perf_counter() - queued
+            work(self)
+
+        self._queue.enqueue(self, run)
         while not isinstance(event := await self._events.get(), _End):
             yield event
         if event.error is not None:
             raise event.error
 
+    def emit(self, event: _T) -> None:
+        """Hand an event to the event loop; called in the queue's thread."""
+        self._put(event)
+
+    def end(self, error: BaseException | None) -> None:
+        """Tell the event loop that the work is over, and what it raised; called in the queue's thread."""
+        self._put(_End(error))
+
     def release(self) -> None:
         """Give the place back; work that is going on is cancelled. May be called more than once."""
         self.cancelled.set()
-        self._worker._release(self)
-
-    def _work(self) -> None:
-        assert self.run is not None
-        self.waited = time.perf_counter() - self._queued_at
-        error: BaseException | None = None
-        try:
-            self.run(self)
-        except BaseException as raised:
-            error = raised
-        self._put(_End(error))
+        self._queue.release(self)
 
     def _put(self, event: _T | _End) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits for this any more
             self._loop.call_soon_threadsafe(self._events.put_nowait, event)
 
 
-class Worker:
+class DrawQueue:
     """Runs jobs one at a time, in the order in which they were enqueued; `on_start` runs first."""
 
     def __init__(self, limit: int, on_start: Callable[[], None] | None = None) -> None:
         self._limit, self._on_start = limit, on_start
         self._places: set[Job[Any]] = set()
-        self._queue: deque[Job[Any]] = deque()
+        self._waiting: deque[tuple[Job[Any], Callable[[], None]]] = deque()
         self._current: Job[Any] | None = None
         self._stopping = False
         self._wake = threading.Condition()
@@ -97,11 +94,27 @@ class Worker:
             self._places.add(job)
         return job
 
-    def load(self) -> Load:
+    def enqueue(self, job: Job[Any], run: Callable[[], None]) -> None:
+        """Have `run` called in the thread when it is the job's turn; raises Stopping."""
+        with self._wake:
+            if self._stopping:
+                raise Stopping("the server is shutting down")
+            self._waiting.append((job, run))
+            self._wake.notify()
+
+    def release(self, job: Job[Any]) -> None:
+        """Free a job's place; one that is running keeps it until the thread is through with it."""
+        with self._wake:
+            for entry in [e for e in self._waiting if e[0] is job]:
+                self._waiting.remove(entry)
+            if self._current is not job:
+                self._places.discard(job)
+
+    def status(self) -> QueueStatus:
         """How many wait (those that are being checked included), and whether one is being drawn."""
         with self._wake:
             running = int(self._current is not None)
-            return Load(
+            return QueueStatus(
                 queued=max(0, len(self._places) - running),
                 queue_limit=self._limit,
                 in_flight=running,
@@ -116,33 +129,24 @@ class Worker:
             self._wake.notify_all()
         self._thread.join()
 
-    def _enqueue(self, job: Job[_T]) -> None:
-        with self._wake:
-            if self._stopping:
-                raise Stopping("the server is shutting down")
-            self._queue.append(job)
-            self._wake.notify()
-
-    def _release(self, job: Job[_T]) -> None:
-        with self._wake:
-            with suppress(ValueError):
-                self._queue.remove(job)
-            # A job that is running keeps its place until the thread is through with it.
-            if self._current is not job:
-                self._places.discard(job)
-
     def _loop(self) -> None:
         if self._on_start is not None:
             self._on_start()
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._queue or self._stopping)
+                self._wake.wait_for(lambda: self._waiting or self._stopping)
                 if self._stopping:
-                    for waiting in self._queue:
-                        waiting._put(_End(Stopping("the server is shutting down")))
+                    for job, _ in self._waiting:
+                        job.end(Stopping("the server is shutting down"))
                     return
-                job = self._current = self._queue.popleft()
-            job._work()
+                job, run = self._waiting.popleft()
+                self._current = job
+            error: BaseException | None = None
+            try:
+                run()
+            except BaseException as raised:
+                error = raised
+            job.end(error)
             with self._wake:
                 self._current = None
                 self._places.discard(job)

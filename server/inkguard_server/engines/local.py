@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,15 +16,16 @@ from inkguard.draw.load import load_pipeline
 from inkguard.errors import Cancelled
 from inkguard.families.registry import adapter_for
 from inkguard.frozen import FrozenDict
-from inkguard.guard import Guard, check_request
+from inkguard.guard import Guard
 from inkguard.manifests.manifest import Manifest, choose_manifest
-from inkguard.types import Action, Request, Rung, Verification
+from inkguard.picture import Picture
+from inkguard.types import Action, CheckResult, Progress, Request, Result
 from inkguard.verify import reader_for
-from inkguard.wire.records import Checked, Drawn, ModelInfo, PolicyInfo, Stepped
-from inkguard_server.engines.base import Load, Reload
-from inkguard_server.engines.check_batcher import Checks
-from inkguard_server.engines.draw_queue import Job, Worker
-from inkguard_server.engines.openmp import no_team, work_alone
+from inkguard.wire.records import ModelInfo, PolicyInfo
+from inkguard_server.engines.base import QueueStatus, ReloadResult
+from inkguard_server.engines.check_batcher import CheckBatcher
+from inkguard_server.engines.draw_queue import DrawQueue, Job
+from inkguard_server.engines.openmp import single_threaded_here, without_thread_pool
 from inkguard_server.engines.policies import Policies
 from inkguard_server.errors import Stopping
 from inkguard_server.settings import ModelSettings, Settings
@@ -56,37 +56,43 @@ class LocalEngine:
 
     def __init__(self, settings: Settings) -> None:
         threads = settings.threads or torch.get_num_threads()
-        with no_team():
-            self._policies = Policies(settings.policies or (None,))
+        with without_thread_pool():
+            self._policies = Policies(settings.policies or (None,), settings.reader)
             models = {m.name: _load(m, settings) for m in settings.models}
         self.models: Mapping[str, ModelInfo] = FrozenDict(
             {name: _model_info(name, m, n == 0) for n, (name, m) in enumerate(models.items())}
         )
-        self._models = models
+        self._models, self._reader_name = models, settings.reader
         self._now = self._in_force()
-        self._waiting: list[Reload] = []
-        self._checks = Checks(work_alone)
-        self._reader = ThreadPoolExecutor(1, "inkguard-policies", work_alone)
-        self._reader.submit(int).result()  # now, while threads may still set how they compute
+        self._waiting: list[ReloadResult] = []
+        self._checks = CheckBatcher(single_threaded_here)
+        self._reload = ThreadPoolExecutor(1, "inkguard-policies", single_threaded_here)
+        self._reload.submit(int).result()  # now, while threads may still set how they compute
         # After the checks' thread: PyTorch's number of threads is in part one of the whole process.
-        self._worker = Worker(settings.queue_limit, lambda: torch.set_num_threads(threads))
+        self._queue = DrawQueue(settings.queue_limit, lambda: torch.set_num_threads(threads))
 
     @property
     def policies(self) -> Mapping[str, PolicyInfo]:
         return self._now.infos
 
     @property
-    def _checkers(self) -> dict[str, Checker]:
+    def checkers(self) -> dict[str, Checker]:
+        """By policy, as they are in force."""
         return self._now.checkers
 
-    def load(self) -> Load:
-        return self._worker.load()
+    @property
+    def pipes(self) -> Mapping[str, Any]:
+        """The diffusers pipelines, by model."""
+        return {name: model.pipe for name, model in self._models.items()}
 
-    async def refresh_policies(self) -> list[Reload]:
-        return await asyncio.wrap_future(self._reader.submit(self._refresh))
+    def queue_status(self) -> QueueStatus:
+        return self._queue.status()
 
-    def _refresh(self) -> list[Reload]:
-        """In the reader's thread, which alone changes what is in force."""
+    async def refresh_policies(self) -> list[ReloadResult]:
+        return await asyncio.wrap_future(self._reload.submit(self._refresh))
+
+    def _refresh(self) -> list[ReloadResult]:
+        """In the reload's thread, which alone changes what is in force."""
         # Kept until they are in force: where that fails once, the next look tries again.
         self._waiting += self._policies.refresh()
         if self._waiting:
@@ -97,35 +103,34 @@ class LocalEngine:
     def _in_force(self) -> _InForce:
         checkers = self._policies.checkers()
         guards = {
-            (model, policy): _guard(loaded, checker)
+            (model, policy): _guard(loaded, checker, self._reader_name)
             for model, loaded in self._models.items()
             for policy, checker in checkers.items()
         }
         return _InForce(self._policies.infos(), checkers, guards)
 
-    async def check(self, prompt: str, policy: str) -> Checked:
+    async def check(self, prompt: str, policy: str) -> CheckResult:
         return await self._checked(prompt, self._now.checkers[policy])
 
-    async def _checked(self, prompt: str, checker: Checker) -> Checked:
+    async def _checked(self, prompt: str, checker: Checker) -> CheckResult:
         return await asyncio.wrap_future(self._checks.submit(checker, prompt))
 
     async def generate(
         self, request: Request, model: str, policy: str
-    ) -> AsyncIterator[Checked | Stepped | Drawn]:
+    ) -> AsyncIterator[CheckResult | Progress | Result]:
         now = self._now  # one policy for all of the request
         guard = now.guards[model, policy]
-        check_request(request)
         guard.pipeline.check_size(request.width, request.height)
-        job: Job[Stepped | Drawn] = self._worker.reserve()
+        job: Job[Progress | Result] = self._queue.reserve()
         try:
             checked = await self._checked(request.prompt, now.checkers[policy])
             yield checked
             if checked.decision.action is Action.BLOCK:
-                yield _blocked(request, checked)
+                yield Result.of_blocked(request, checked.decision, checked.timings, model)
                 return
 
-            def run(job: Job[Stepped | Drawn]) -> None:
-                _draw(guard, request, checked, job)
+            def run(job: Job[Progress | Result]) -> None:
+                job.emit(replace(_draw(guard, request, checked, job), model=model))
 
             async for event in job.events(run):
                 yield event
@@ -136,56 +141,34 @@ class LocalEngine:
             job.release()
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._worker.close)
+        await asyncio.to_thread(self._queue.close)
         await asyncio.to_thread(self._checks.close)
-        await asyncio.to_thread(self._reader.shutdown)
+        await asyncio.to_thread(self._reload.shutdown)
 
 
-def _draw(guard: Guard, request: Request, checked: Checked, job: Job[Stepped | Drawn]) -> None:
-    """In the worker's thread: draw, and emit what there is to tell."""
+def _draw(
+    guard: Guard, request: Request, checked: CheckResult, job: Job[Progress | Result]
+) -> Result:
+    """In the queue's thread: draw, and emit the steps."""
     attempt = 0
 
     def on_step(step: int, steps: int) -> None:
         nonlocal attempt
-        attempt += step == 1
+        if step == 1:
+            attempt += 1
         if job.cancelled.is_set():
             raise Cancelled("the request was cancelled")
-        job.emit(Stepped(step=step, steps=steps, attempt=attempt))
+        job.emit(Progress(step=step, steps=steps, attempt=attempt))
 
     if job.cancelled.is_set():
         raise Cancelled("the request was cancelled before it was its turn")
-    outcome = guard.generate(request, decision=checked.decision, on_step=on_step)
-    timings = {"queue": job.waited, **checked.timings, **outcome.timings}
-    job.emit(
-        Drawn(
-            decision=outcome.decision,
-            pngs=tuple(_png(image) for image in outcome.images),
-            seed=request.seed,
-            method=request.method,
-            rung=outcome.rung,
-            verification=outcome.verification,
-            sites=outcome.sites,
-            timings=timings,
-        )
+    result = guard.draw(request, checked, on_step)
+    return replace(
+        result,
+        # Encoded here, and not in the event loop, which serves everybody; the pixels are let go.
+        pictures=tuple(Picture(png=png) for png in result.pngs),
+        timings={"queue": job.waited, **result.timings},
     )
-
-
-def _blocked(request: Request, checked: Checked) -> Drawn:
-    return Drawn(
-        decision=checked.decision,
-        pngs=(),
-        seed=request.seed,
-        method=request.method,
-        rung=Rung.BLOCK,
-        verification=Verification.NOT_NEEDED,
-        timings=dict(checked.timings),
-    )
-
-
-def _png(image: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _load(model: ModelSettings, settings: Settings) -> _Model:
@@ -200,8 +183,8 @@ def _load(model: ModelSettings, settings: Settings) -> _Model:
     return _Model(pipe, manifest)
 
 
-def _guard(model: _Model, checker: Checker) -> Guard:
-    reader = reader_for(checker.policy)
+def _guard(model: _Model, checker: Checker, reader_name: str | None) -> Guard:
+    reader = reader_for(checker.policy, reader_name)
     pipeline = GuardedPipeline(model.pipe, checker, manifest=model.manifest, reader=reader)
     return Guard(checker, pipeline, model.manifest)
 

@@ -14,10 +14,10 @@ import torch
 
 from inkguard.fork import mkl_threads
 
-__all__ = ["no_team", "work_alone"]
+__all__ = ["single_threaded_here", "without_thread_pool"]
 
 
-def work_alone() -> None:
+def single_threaded_here() -> None:
     """Let the calling thread compute without helpers, from now on."""
     torch.get_num_threads()  # A thread's first use sets its number to the process's: have that behind us.
     torch.set_num_threads(1)
@@ -25,7 +25,7 @@ def work_alone() -> None:
 
 
 @contextmanager
-def no_team() -> Iterator[None]:
+def without_thread_pool() -> Iterator[None]:
     """Let the calling thread compute without helpers in a `with` block, so that it leaves no team behind."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -15,7 +15,7 @@ from inkguard.policy.model import Policy
 from inkguard.score.scorer import Scorer, load_scorer
 from inkguard.verify import reader_for
 from inkguard.wire.records import PolicyInfo
-from inkguard_server.engines.base import Reload
+from inkguard_server.engines.base import ReloadResult
 from inkguard_server.settings import SettingsError
 
 __all__ = ["Policies"]
@@ -62,10 +62,12 @@ class _Watched:
 class Policies:
     """Policies by name, the default one first. Not thread-safe: one thread refreshes.
 
+    `reader` is the name of the OCR engine that reads pictures back in place of the policies' own; None: theirs.
     Raises SettingsError, PolicyError, VerificationError or ModelError.
     """
 
-    def __init__(self, paths: Sequence[Path | None]) -> None:
+    def __init__(self, paths: Sequence[Path | None], reader: str | None = None) -> None:
+        self._reader_name = reader
         self._classifier: Scorer | None = None
         watched = [_Watched(path, number == 0) for number, path in enumerate(paths)]
         self._watched = {w.policy.name: w for w in watched}
@@ -79,7 +81,7 @@ class Policies:
     def infos(self) -> Mapping[str, PolicyInfo]:
         return FrozenDict({name: w.info for name, w in self._watched.items()})
 
-    def refresh(self) -> list[Reload]:
+    def refresh(self) -> list[ReloadResult]:
         """Read what has changed; an edit that cannot be used leaves the last good policy in force."""
         reloads = []
         for name, watched in self._watched.items():
@@ -93,15 +95,15 @@ class Policies:
             except GuardError as error:
                 told = replace(watched.info, error=str(error), failed=time.time())
                 watched.info = told
-                reloads.append(Reload(name=name, error=str(error)))
+                reloads.append(ReloadResult(name=name, error=str(error)))
                 continue
             watched.policy, watched.info = policy, _info(policy, watched.info.default)
-            reloads.append(Reload(name=name))
+            reloads.append(ReloadResult(name=name))
         return reloads
 
     def _checker(self, policy: Policy) -> Checker:
         """With everything that the policy needs, loaded once for all of them."""
-        reader_for(policy)
+        reader_for(policy, self._reader_name)
         if policy.uses_classifier and self._classifier is None:
             self._classifier = load_scorer()
         return Checker(policy, self._classifier if policy.uses_classifier else None)

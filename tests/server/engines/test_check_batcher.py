@@ -1,4 +1,4 @@
-"""Checks of many callers in one thread, with the real checker and, where it must fail, a scorer that does."""
+"""CheckBatcher of many callers in one thread, with the real checker and, where it must fail, a scorer that does."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from inkguard.check.checker import Checker, load_checker
 from inkguard.errors import ClassifierError
 from inkguard.types import Action
-from inkguard_server.engines.check_batcher import Checks
+from inkguard_server.engines.check_batcher import CheckBatcher
 from inkguard_server.errors import Stopping
 
 
 @pytest.fixture
-def checks() -> Iterator[Checks]:
-    checks = Checks()
+def checks() -> Iterator[CheckBatcher]:
+    checks = CheckBatcher()
     yield checks
     checks.close()
 
@@ -48,7 +48,7 @@ def prompt(word: str) -> str:
     return f'a sign that says "{word}"'
 
 
-def test_an_answer_is_the_checkers_own(checks: Checks, checker: Checker) -> None:
+def test_an_answer_is_the_checkers_own(checks: CheckBatcher, checker: Checker) -> None:
     """With the seconds that its stages took."""
     asked = [prompt("IDIOT"), prompt("HELLO"), "a red circle"]
     answers = [f.result(10) for f in [checks.submit(checker, p) for p in asked]]
@@ -56,7 +56,9 @@ def test_an_answer_is_the_checkers_own(checks: Checks, checker: Checker) -> None
     assert all(set(a.timings) == {"extract", "classify"} for a in answers)
 
 
-def test_what_arrives_meanwhile_is_classified_in_one_call(checks: Checks, checker: Checker) -> None:
+def test_what_arrives_meanwhile_is_classified_in_one_call(
+    checks: CheckBatcher, checker: Checker
+) -> None:
     """A lone prompt does not wait; those that come during its check share the next call."""
     scorer = Scorer()
     mine = Checker(checker.policy, scorer)
@@ -70,7 +72,7 @@ def test_what_arrives_meanwhile_is_classified_in_one_call(checks: Checks, checke
 
 @pytest.mark.parametrize("error", [ClassifierError, RuntimeError])
 def test_one_prompt_that_fails_does_not_fail_its_neighbours(
-    checks: Checks, checker: Checker, error: type[Exception]
+    checks: CheckBatcher, checker: Checker, error: type[Exception]
 ) -> None:
     """Whatever the classifier raises is an error of that stage, for that prompt alone."""
     scorer = Scorer("WORSE", error)
@@ -86,7 +88,9 @@ def test_one_prompt_that_fails_does_not_fail_its_neighbours(
     assert (decision.action, decision.reason) == (Action.BLOCK, "classifier_error")
 
 
-def test_each_prompt_is_checked_under_its_own_policy(checks: Checks, checker: Checker) -> None:
+def test_each_prompt_is_checked_under_its_own_policy(
+    checks: CheckBatcher, checker: Checker
+) -> None:
     """Also where they were asked for at the same time."""
     scorer = Scorer()
     blocking = Scorer("TEXT")
@@ -101,7 +105,9 @@ def test_each_prompt_is_checked_under_its_own_policy(checks: Checks, checker: Ch
     assert actions == [Action.ALLOW, Action.BLOCK, Action.ALLOW]
 
 
-def test_a_check_that_is_cancelled_in_time_is_not_made(checks: Checks, checker: Checker) -> None:
+def test_a_check_that_is_cancelled_in_time_is_not_made(
+    checks: CheckBatcher, checker: Checker
+) -> None:
     """Nobody waits for it."""
     scorer = Scorer()
     mine = Checker(checker.policy, scorer)
@@ -117,7 +123,7 @@ def test_a_check_that_is_cancelled_in_time_is_not_made(checks: Checks, checker: 
 
 def test_closing_answers_what_was_asked(checker: Checker) -> None:
     """More than one batch of them."""
-    checks = Checks()
+    checks = CheckBatcher()
     asked = [checks.submit(checker, f"a red circle, number {n}") for n in range(100)]
     checks.close()
     assert all(f.result(0).decision.action is Action.ALLOW for f in asked)
@@ -125,7 +131,7 @@ def test_closing_answers_what_was_asked(checker: Checker) -> None:
 
 def test_nothing_is_taken_after_the_end(checker: Checker) -> None:
     """It would never be answered."""
-    ended = Checks()
+    ended = CheckBatcher()
     ended.close()
     with pytest.raises(Stopping):
         ended.submit(checker, prompt("HELLO"))

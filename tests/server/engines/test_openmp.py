@@ -11,7 +11,7 @@ import pytest
 # In a process of its own: how many threads PyTorch may use is a setting of the whole process.
 _SCRIPT = """
 import os, threading, torch
-from inkguard_server.engines.openmp import no_team, work_alone
+from inkguard_server.engines.openmp import without_thread_pool, single_threaded_here
 
 def count():
     return len(os.listdir("/proc/self/task"))
@@ -21,7 +21,7 @@ def compute():
     torch.exp(square @ square)
 
 torch.set_num_threads(4)
-with no_team():
+with without_thread_pool():
     before = count()
     compute()
     loaded = count() - before
@@ -29,7 +29,7 @@ steps = [threading.Event() for _ in range(3)]
 grown = {}
 
 def check():
-    work_alone()
+    single_threaded_here()
     steps[0].set()
     steps[1].wait()
     before = count()

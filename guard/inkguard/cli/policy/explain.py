@@ -28,13 +28,12 @@ from inkguard.cli.policy.common import (
 from inkguard.cli.policy.underline import Mark, marked
 from inkguard.errors import InvalidInput
 from inkguard.extract import extract, readings
-from inkguard.limits import MAX_PROMPT
 from inkguard.match.fold import variants
 from inkguard.policy.apply import Ruled
 from inkguard.policy.load import Loaded, read_policy
 from inkguard.policy.model import Mode, Policy
 from inkguard.policy.rules import PolicyException, Rule
-from inkguard.types import Action, Decision, TextSpan
+from inkguard.types import MAX_PROMPT, Action, Decision, TextSpan
 
 __all__ = ["Explanation", "explain", "explained"]
 
