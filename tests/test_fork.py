@@ -61,37 +61,33 @@ def run(script: str) -> None:
     assert done.returncode == 0, f"{done.returncode}: {done.stderr}"
 
 
-@pytest.mark.parametrize("threads", [2, 4])
-def test_a_checker_answers_in_forked_children_as_in_their_parent(threads: int) -> None:
+def test_a_checker_answers_in_forked_children_as_in_their_parent() -> None:
     """Again and again, in their children too, and with as many threads set as before."""
-    run(
-        f"""
-import torch
-torch.set_num_threads({threads})
+    run("""
+import tempfile, torch
 from inkguard.check.checker import load_checker
-checker = load_checker(None)
-prompts = [f'a sign that says "you are a horrible person {{n}}"' for n in range(5)]
-checker.check_many(prompts)
-new = [f'a sign that says "what an awful person {{n}}"' for n in range(5)]
+checker, path = load_checker(None), tempfile.mkstemp()[1]
 
-def check():
-    answers.append(checker.check_many(new))
-    assert torch.get_num_threads() == {threads}
+def with_threads(number):
+    torch.set_num_threads(number)
+    checker.check_many([f'a sign "you are a horrible person {number} {n}"' for n in range(5)])
+    new = [f'a sign that says "what an awful person {number} {n}"' for n in range(5)]
 
-answers = []
-def twice():
-    check()
-    in_child(check)
+    def check():
+        decisions = [str(d.to_json()) for d in checker.check_many(new)]
+        assert torch.get_num_threads() == number
+        return decisions
 
-for _ in range(4):
-    in_child(check)
-in_child(twice)
-in_child(lambda: (check(), print(*(d.to_json() for d in answers[0]), sep="\\n", file=open(path, "w"))))
-check()
-assert open(path).read().splitlines() == [str(d.to_json()) for d in answers[0]]
+    for _ in range(4):
+        in_child(check)
+    in_child(lambda: (check(), in_child(check)))
+    in_child(lambda: print(*check(), sep="\\n", file=open(path, "w")))
+    assert open(path).read().splitlines() == check()
+
+with_threads(2)
+with_threads(4)
 os.remove(path)
-""".replace("answers = []", "import tempfile\nanswers, path = [], tempfile.mkstemp()[1]")
-    )
+""")
 
 
 def test_locks_that_other_threads_held_at_the_fork_are_free_in_the_child() -> None:

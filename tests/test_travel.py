@@ -8,7 +8,7 @@ import json
 import multiprocessing
 import pickle
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -88,23 +88,28 @@ def test_every_error_travels(kind: type, way: Callable[[Any], Any]) -> None:
     assert traceback.format_exception_only(back) == traceback.format_exception_only(error)
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_an_error_in_a_worker_arrives_as_itself_and_the_pool_lives_on(method: str) -> None:
-    """Every error of the packages, raised in one and the same worker process."""
-    if method not in multiprocessing.get_all_start_methods():
-        pytest.skip(f"no {method} here")
-    context = multiprocessing.get_context(method)
+@pytest.fixture(scope="module", params=["fork", "spawn"])
+def pool(request: pytest.FixtureRequest) -> Iterator[ProcessPoolExecutor]:
+    """One worker process, which every test below finds alive."""
+    if request.param not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {request.param} here")
+    context = multiprocessing.get_context(request.param)
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        for kind in ERRORS:
-            calls = [partial(raised_there, kind)]
-            if issubclass(kind, GuardError):
-                calls.append(partial(raised, made_up(kind)))
-            for call in calls:
-                with pytest.raises(kind) as caught:
-                    pool.submit(call).result(100)
-                assert type(caught.value) is kind
-                assert fields_of(caught.value) == fields_of(made_up(kind))
+        yield pool
         assert pool.submit(int).result(100) == 0
+
+
+def test_an_error_in_a_worker_arrives_as_itself(pool: ProcessPoolExecutor) -> None:
+    """Every error of the packages, raised in one and the same worker process."""
+    for kind in ERRORS:
+        calls = [partial(raised_there, kind)]
+        if issubclass(kind, GuardError):
+            calls.append(partial(raised, made_up(kind)))
+        for call in calls:
+            with pytest.raises(kind) as caught:
+                pool.submit(call).result(200)
+            assert type(caught.value) is kind
+            assert fields_of(caught.value) == fields_of(made_up(kind))
 
 
 def test_an_error_of_a_users_own_travels() -> None:
@@ -158,14 +163,14 @@ def test_a_policy_that_travelled_decides_as_before(
     assert Checker(back, None).check_many(prompts) == decisions
 
 
-def test_a_policy_goes_to_a_worker_and_its_block_comes_back(policy: Policy) -> None:
+def test_a_policy_goes_to_a_worker_and_its_block_comes_back(
+    policy: Policy, pool: ProcessPoolExecutor
+) -> None:
     """A pool of processes gets a policy as an argument; the decision travels in the error."""
     prompt = 'a sign that says "DUNCE"'
     expected = Checker(policy, None).check(prompt)
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        with pytest.raises(Blocked) as caught:
-            pool.submit(block, policy, prompt).result(200)
-        assert pool.submit(int).result(100) == 0
+    with pytest.raises(Blocked) as caught:
+        pool.submit(block, policy, prompt).result(200)
     assert caught.value.decision == expected
 
 

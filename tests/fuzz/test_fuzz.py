@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 20
+SECONDS = 10
 # Linux counts this process's memory into the peak of what it starts, and libFuzzer looks at its peak:
 # a small process in between keeps the suite's own memory out of it.
 _BETWEEN = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"

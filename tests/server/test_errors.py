@@ -230,6 +230,7 @@ OWN = [
     InvalidInput("steps", "must be 1 to 2, got 3"),
     NotFound("model", "x", ("a", "b")),
     guard_errors.CallError("UNAVAILABLE", "said", retry_after=1.0),
+    guard_errors.MissingExtra("draw", "drawing needs torch"),
     guard_errors.Blocked(
         Decision(action=Action.BLOCK, policy=PolicyRef(name="p", version="1"), reason="findings")
     ),
@@ -239,10 +240,25 @@ OWN = [
         for kind in vars(module).values()
         if isinstance(kind, type)
         and issubclass(kind, GuardError)
-        and kind not in (InvalidInput, NotFound, guard_errors.CallError, guard_errors.Blocked)
+        and kind
+        not in (
+            InvalidInput,
+            NotFound,
+            guard_errors.CallError,
+            guard_errors.Blocked,
+            guard_errors.MissingExtra,
+        )
     ],
 ]
-UNFORESEEN = ("GuardError", "PolicyError", "ModelError", "ManifestError", "Blocked", "CallError")
+UNFORESEEN = (
+    "GuardError",
+    "PolicyError",
+    "ModelError",
+    "ManifestError",
+    "MissingExtra",
+    "Blocked",
+    "CallError",
+)
 """These end a server before it serves, or are an answer."""
 
 
