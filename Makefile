@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test lint format lock protos settings clean
+.PHONY: demo test lint format lock protos pages clean
 
 demo: $(STAMP)
 	$(BIN)/inkguard demo --out out/demo
@@ -43,8 +43,10 @@ protos:
 	cp .venv-protos/guard/v1/guard_pb2* guard/inkguard/wire/v1/
 	sed -i 's/^from guard\.v1 import/from inkguard.wire.v1 import/' guard/inkguard/wire/v1/guard_pb2_grpc.py
 
-settings: $(STAMP)
-	$(BIN)/python -m tools.settings_page
+# Everything in docs/ that a program writes; tests hold that none of it is stale.
+PAGES := $(sort $(wildcard tools/*_page.py tools/*_picture.py tools/*_schema.py)) tools/sentence_lines.py
+pages: $(STAMP)
+	for page in $(basename $(notdir $(PAGES))); do $(BIN)/python -m tools.$$page || exit 1; done
 
 clean:
 	rm -rf $(VENV) .venv-protos out .mypy_cache .ruff_cache .pytest_cache .hypothesis

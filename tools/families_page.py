@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
+from pathlib import Path
 
 from inkguard.families.supported import FAMILIES, Family
 from inkguard.manifests.manifest import Manifest, load_manifest, shipped_manifests
 
-__all__ = ["page"]
+__all__ = ["PATH", "page"]
+
+PATH = Path(__file__).parents[1] / "docs" / "reference" / "families.md"
 
 _HEAD = """\
 # Pipeline families
 
 This page lists the pipeline classes of diffusers that the guard takes, and why it refuses the others.
-`python -m tools.families_page > docs/reference/families.md` makes it from `guard/inkguard/families/` and the shipped manifests.
+`make pages` makes it from `guard/inkguard/families/` and the shipped manifests.
 A test holds that it is current, and that it misses no class of the installed diffusers whose call takes a prompt.
 
 A class is supported if an adapter reads all of its text arguments and edits its denoiser.
@@ -89,4 +92,4 @@ def _by_reason(families: Mapping[str, Family]) -> Iterable[str]:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    PATH.write_text(page(), encoding="utf-8")

@@ -21,7 +21,7 @@ PATH = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
 _HEAD = """\
 # Settings of the sidecar
 
-Made by `make settings` from `server/inkguard_server/settings.py`.
+Made by `make pages` from `server/inkguard_server/settings.py`.
 
 `inkguard serve --config FILE` reads a YAML file.
 Environment variables override the file.

@@ -10,7 +10,7 @@ from tools.settings_page import PATH, settings_page
 
 
 def test_the_page_is_not_stale() -> None:
-    """Run `make settings` where this fails."""
+    """Run `make pages` where this fails."""
     assert PATH.read_text(encoding="utf-8") == settings_page()
 
 
