@@ -112,9 +112,7 @@ def test_toxic_text_on_every_rung_ends_in_block(guard: Guard) -> None:
     pipeline = GuardedPipeline(
         guard.pipeline._pipe, guard.checker, manifest=guard.manifest, reader=StubbornReader()
     )
-    outcome = Guard(guard.checker, pipeline, guard.manifest).generate(
-        Request(prompt=TOXIC, steps=2)
-    )
+    outcome = Guard(pipeline).generate(Request(prompt=TOXIC, steps=2))
     assert outcome.image is None
     assert outcome.rung is Rung.BLOCK
     assert outcome.verification is Verification.TOXIC_TEXT

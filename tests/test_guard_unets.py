@@ -25,9 +25,9 @@ def unet(guard: Guard, request: pytest.FixtureRequest) -> Guard:
     pipe, folder = load_pipeline(request.param)
     manifest = find_manifest(pipe.unet, folder)
     pipeline = GuardedPipeline(
-        pipe, guard.checker, manifest=manifest, reader=guard.pipeline._parts.reader
+        pipe, guard.checker, manifest=manifest, reader=guard.pipeline.parts.reader
     )
-    return Guard(guard.checker, pipeline, manifest)
+    return Guard(pipeline)
 
 
 @pytest.mark.parametrize("name", ["sdxl-tiny", "if-tiny"])
@@ -45,7 +45,7 @@ def test_it_draws_the_donors_word(unet: Guard) -> None:
     assert (outcome.rung, outcome.verification) == (Rung.SITES, Verification.CLEAN)
     donor = outcome.decision.donor_prompt
     assert donor is not None
-    reader = unet.pipeline._parts.reader
+    reader = unet.pipeline.parts.reader
     assert reader is not None
     read = letters_of(reader.read(outcome.images[0]))
     assert read == letters_of(donor.split('"')[1])

@@ -26,14 +26,26 @@ __all__ = ["Guard"]
 
 
 class Guard:
-    """A policy, a classifier and a model, loaded once. Thread-safe: pictures are drawn one at a time."""
+    """A policy, a classifier and a model, loaded once. Thread-safe: pictures are drawn one at a time.
 
-    def __init__(
-        self, checker: Checker, pipeline: GuardedPipeline, manifest: Manifest | None
-    ) -> None:
-        self.checker = checker
-        self.manifest = manifest
+    `pipeline` is the guarded pipeline that it draws with. Example::
+
+        guard = Guard.load()
+        result = guard.generate(Request(prompt='a red sign that says "LOSER"'))
+    """
+
+    def __init__(self, pipeline: GuardedPipeline) -> None:
         self.pipeline = pipeline
+
+    @property
+    def checker(self) -> Checker:
+        """What decides on prompts, under the guard's policy."""
+        return self.pipeline.parts.checker
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """What names the layers that are edited; None where whole prompts are swapped."""
+        return self.pipeline.parts.manifest
 
     @classmethod
     def load(
@@ -57,9 +69,7 @@ class Guard:
         denoiser = adapter_for(pipe).denoiser(pipe)
         manifest = choose_manifest(denoiser, folder, fallback=fallback, unreached=unreached)
         reads = reader_for(checker.policy, reader)
-        return cls(
-            checker, GuardedPipeline(pipe, checker, manifest=manifest, reader=reads), manifest
-        )
+        return cls(GuardedPipeline(pipe, checker, manifest=manifest, reader=reads))
 
     def check(self, prompt: str) -> Decision:
         """What the policy says of a prompt; nothing is drawn."""

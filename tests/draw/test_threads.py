@@ -35,7 +35,7 @@ def test_guards_are_made_and_copied_while_another_thread_draws(case: Case) -> No
 
     def make() -> None:
         made["new"] = GuardedPipeline(
-            case.pipe, case.guarded._parts.checker, manifest=case.guarded._manifest, reader=None
+            case.pipe, case.guarded.parts.checker, manifest=case.guarded._manifest, reader=None
         )
 
     def duplicate() -> None:

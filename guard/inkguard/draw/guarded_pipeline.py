@@ -77,8 +77,7 @@ class GuardedPipeline:
         reader: Reader | None,
         token_texts: Mapping[str, str] | None = None,
     ) -> None:
-        if type(pipe) is GuardedPipeline:
-            raise UnguardedUse("the pipeline is guarded already: wrap the bare one")
+        _refuse_guarded(pipe)
         self._matched = None
         self._parts = Parts(
             pipe=pipe,
@@ -89,6 +88,11 @@ class GuardedPipeline:
             token_texts=dict(token_texts or {}),
         )
         self._refuse_processors()
+
+    @property
+    def parts(self) -> Parts:
+        """What the guard is made of. Its `pipe` draws without the guard."""
+        return self._parts
 
     @property
     def _pipe(self) -> Any:
@@ -320,6 +324,7 @@ def wrap(
         guarded = wrap(pipe, folder=Path("my-model"), policy=Path("shop.yaml")).to("cuda")
         image = guarded('a sign that says "HELLO"').images[0]
     """
+    _refuse_guarded(pipe)
     checker = load_checker(policy)
     denoiser = adapter_for(pipe).denoiser(pipe)
     chosen = choose_manifest(
@@ -338,6 +343,11 @@ def wrap(
     )
     guarded.refuse_unsupported()  # now, and not with the first prompt
     return guarded
+
+
+def _refuse_guarded(pipe: Any) -> None:
+    if type(pipe) is GuardedPipeline:
+        raise UnguardedUse("the pipeline is guarded already: wrap the bare one")
 
 
 def _is_part(value: Any) -> bool:

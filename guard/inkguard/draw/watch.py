@@ -45,12 +45,13 @@ class Watch:
         else:
             del self._pipe.progress_bar
         if kind is None:
-            self._mark("decode")
+            self.mark("decode")
         else:
             # What the pipeline does at its end: with offloading, weights leave the accelerator.
             self._pipe.maybe_free_model_hooks()
 
-    def _mark(self, stage: str) -> None:
+    def mark(self, stage: str) -> None:
+        """The stage that ran since the last mark has ended."""
         now = self._stages.now()
         self._stages.add(stage, now - self._since)
         self._since = now
@@ -58,10 +59,11 @@ class Watch:
     def _progress_bar(self, iterable: Any = None, total: int | None = None) -> Any:
         if total is None:
             return self._original(iterable=iterable)
-        self._mark("encode")
+        self.mark("encode")
         return _Bar(self, self._original(total=total), total)
 
-    def _step(self, done: int, total: int) -> None:
+    def step(self, done: int, total: int) -> None:
+        """A step is done; raises what `on_step` raises."""
         if self._on_step is not None:
             self._on_step(done, total)
 
@@ -78,9 +80,9 @@ class _Bar:
 
     def __exit__(self, *error: Any) -> None:
         self._bar.__exit__(*error)
-        self._watch._mark("denoise")
+        self._watch.mark("denoise")
 
     def update(self, n: int = 1) -> None:
         self._bar.update(n)
         self._done += n
-        self._watch._step(self._done, self._total)
+        self._watch.step(self._done, self._total)

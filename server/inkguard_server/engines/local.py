@@ -186,7 +186,7 @@ def _load(model: ModelSettings, settings: Settings) -> _Model:
 def _guard(model: _Model, checker: Checker, reader_name: str | None) -> Guard:
     reader = reader_for(checker.policy, reader_name)
     pipeline = GuardedPipeline(model.pipe, checker, manifest=model.manifest, reader=reader)
-    return Guard(checker, pipeline, model.manifest)
+    return Guard(pipeline)
 
 
 def _model_info(name: str, model: _Model, default: bool) -> ModelInfo:
