@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 from detect import DATA, LENGTH, timed_prompts
 
-from inkguard.match.matcher import Entry, WordLists
+from inkguard.match.matcher import Entry, Matcher
 from inkguard.policy.load import load_policy
 from inkguard.types import Action, Severity
 
@@ -57,7 +57,7 @@ def main() -> None:
     process = psutil.Process()
     before = process.memory_info().rss
     start = time.process_time()
-    long = WordLists(entries, allow=policy.allow)
+    long = Matcher(entries, allow=policy.allow)
     seconds, grown = time.process_time() - start, process.memory_info().rss - before
     print(f"{len(entries)} terms: loaded in {seconds:.2f} s, {grown / 2**20:.0f} MiB")
     texts = timed_prompts([json.loads(line) for line in DATA.open(encoding="utf-8")], args.prompts)

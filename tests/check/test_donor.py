@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inkguard.check.donor import donor_prompt
-from inkguard.check.findings import find
-from inkguard.extract import extract
+from inkguard.check.findings import find_with_context
+from inkguard.check.prompt_texts import PromptTexts
 from inkguard.policy.apply import decide
 from inkguard.policy.load import load_policy
-from inkguard.types import Action
+from inkguard.types import Action, Finding
 
 POLICY = load_policy()
 SHAPES = [
@@ -28,9 +28,13 @@ SHAPES = [
 ]
 
 
-def donor(prompt: str) -> str:
-    spans = extract(prompt)
-    return donor_prompt(POLICY, prompt, spans, find(POLICY, prompt, spans, None))
+def found(prompt: str, *scores: dict[str, float]) -> tuple[Finding, ...]:
+    return find_with_context(POLICY, PromptTexts.of_prompt(POLICY, prompt), scores or None).findings
+
+
+def donor(prompt: str, *scores: dict[str, float], whole_spans: bool = False) -> str:
+    texts = PromptTexts.of_prompt(POLICY, prompt)
+    return donor_prompt(POLICY, texts, found(prompt, *scores), whole_spans=whole_spans)
 
 
 @pytest.mark.parametrize(("text", "shape"), SHAPES, ids=map(str, range(len(SHAPES))))
@@ -41,7 +45,7 @@ def test_shape(text: str, shape: str) -> None:
     assert re.fullmatch(f'a red sign that says "{shape}" on a wall', new)
     assert text not in new
     assert donor(prompt) == new
-    assert decide(POLICY, find(POLICY, new, extract(new), None)) is Action.ALLOW
+    assert decide(POLICY, found(new)) is Action.ALLOW
 
 
 def test_word_split_over_spans() -> None:
@@ -69,18 +73,14 @@ def test_one_word_is_laid_over_all_pieces(prompt: str, shape: str) -> None:
 def test_classifier_only() -> None:
     """Where only the classifier objects, each word of the span is replaced."""
     prompt = '"HELLO YOU" and "SKY"'
-    spans = extract(prompt)
-    findings = find(POLICY, prompt, spans, [{"insult": 0.99}, {"insult": 0.0}, {"insult": 0.0}])
-    new = donor_prompt(POLICY, prompt, spans, findings)
+    new = donor(prompt, {"insult": 0.99}, {"insult": 0.0}, {"insult": 0.0})
     assert re.fullmatch(r'"[A-Z]{5} [A-Z]{3}" and "SKY"', new)
     assert new != prompt
 
 
 def test_whole_spans() -> None:
     """On demand, everything around a toxic word goes too."""
-    prompt = '"YOU ARE A LOSER"'
-    spans = extract(prompt)
-    new = donor_prompt(POLICY, prompt, spans, find(POLICY, prompt, spans, None), whole_spans=True)
+    new = donor('"YOU ARE A LOSER"', whole_spans=True)
     assert not set(new.strip('"').split()) & {"YOU", "ARE", "LOSER"}
 
 
@@ -93,8 +93,5 @@ def test_nothing_to_do() -> None:
 def test_every_term_has_a_clean_donor(entry: object, case: object) -> None:
     """Each term that is to be substituted has a donor that the word lists allow."""
     prompt = f'a sign that says "{case(entry.term)}"'  # type: ignore[attr-defined, operator]
-    spans = extract(prompt)
-    findings = find(POLICY, prompt, spans, None)
-    if decide(POLICY, findings) is Action.SUBSTITUTE:
-        new = donor_prompt(POLICY, prompt, spans, findings)
-        assert decide(POLICY, find(POLICY, new, extract(new), None)) is Action.ALLOW
+    if decide(POLICY, found(prompt)) is Action.SUBSTITUTE:
+        assert decide(POLICY, found(donor(prompt))) is Action.ALLOW

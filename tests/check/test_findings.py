@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from inkguard.check.findings import find
-from inkguard.extract import extract
+from inkguard.check.findings import find_with_context
+from inkguard.check.prompt_texts import PromptTexts
 from inkguard.policy.apply import decide
 from inkguard.policy.load import load_policy
 from inkguard.types import Action, Finding
@@ -39,7 +39,7 @@ HARMLESS = [
 
 
 def found(prompt: str) -> tuple[Finding, ...]:
-    return find(POLICY, prompt, extract(prompt), None)
+    return find_with_context(POLICY, PromptTexts.of_prompt(POLICY, prompt), None).findings
 
 
 @pytest.mark.parametrize(("prompt", "texts"), PIECES)

@@ -8,9 +8,8 @@ from dataclasses import replace
 import pytest
 
 from inkguard.check.checker import Checker
-from inkguard.check.findings import find
-from inkguard.check.scoring import scored_texts
-from inkguard.extract import extract
+from inkguard.check.findings import find_with_context
+from inkguard.check.prompt_texts import PromptTexts
 from inkguard.policy.load import load_policy
 from inkguard.policy.model import Policy, WholePrompt
 from inkguard.types import Action
@@ -53,8 +52,9 @@ def test_spans_that_are_bad_together() -> None:
 
 def test_a_span_that_is_bad_alone_does_not_take_its_neighbours_along() -> None:
     """What is scored beside it for the same label finds nothing more."""
-    spans = extract(TWO)
-    (finding,) = find(POLICY, TWO, spans, [{"insult": 0.9}, {"insult": 0.1}, {"insult": 0.9}])
+    texts = PromptTexts.of_prompt(POLICY, TWO)
+    scores = [{"insult": 0.9}, {"insult": 0.1}, {"insult": 0.9}]
+    (finding,) = find_with_context(POLICY, texts, scores).findings
     assert finding.text == "GO ON"
 
 
@@ -71,5 +71,5 @@ def test_the_whole_prompt_is_capped(strictest: Action) -> None:
 
 def test_nothing_to_read() -> None:
     """No text to be drawn, nothing to score."""
-    assert scored_texts(POLICY, "a red circle", ()) == []
-    assert scored_texts(reading(True), " ", ()) == []
+    assert PromptTexts.of_prompt(POLICY, "a red circle").scoring_inputs == ()
+    assert PromptTexts.of_prompt(reading(True), " ").scoring_inputs == ()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inkguard.extract.encoder_view import view
+from inkguard.extract.encoder_view import as_encoder_reads
 
 SEEN = [
     ("a red car", "a red car"),
@@ -35,14 +35,14 @@ PROMPTS = st.text(alphabet="ab \"'()[]{}|:.13\\&;#quot%2<>-AND\n\u200b") | st.te
 @pytest.mark.parametrize(("prompt", "text"), SEEN)
 def test_syntax_and_escapes_are_not_seen(prompt: str, text: str) -> None:
     """Weights, brackets and escapes vanish or become what they stand for."""
-    assert view(prompt).text == text
+    assert as_encoder_reads(prompt).text == text
 
 
 @settings(deadline=None)
 @given(PROMPTS)
 def test_the_map_leads_back(prompt: str) -> None:
     """Each character stands for a range of the prompt; ranges are in order and apart."""
-    seen = view(prompt)
+    seen = as_encoder_reads(prompt)
     assert len(seen.text) == len(seen.starts) == len(seen.ends) <= len(prompt)
     at = 0
     for start, end in zip(seen.starts, seen.ends, strict=True):
@@ -54,6 +54,6 @@ def test_the_map_leads_back(prompt: str) -> None:
 @given(PROMPTS.filter(bool))
 def test_ranges_go_there_and_back(prompt: str) -> None:
     """The range under an original range is the one that it came from."""
-    seen = view(prompt)
+    seen = as_encoder_reads(prompt)
     if seen.text:
-        assert seen.under(*seen.original(0, len(seen.text))) == (0, len(seen.text))
+        assert seen.from_prompt(*seen.to_prompt(0, len(seen.text))) == (0, len(seen.text))

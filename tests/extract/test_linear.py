@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from inkguard.extract import extract, readings
+from inkguard.extract import extract, reassemblies
 
 UNITS = [
     *('"', "“", "' ", "'s' ", 'a" ', '"a" ', "“.'`«", "„“", "``", "'' ", '\\"', "&quot;", "%22"),
@@ -23,7 +23,7 @@ def test_time_is_linear(unit: str, seconds: Callable[[Callable[[], object]], flo
 
     def taken(length: int) -> float:
         prompt = unit * (length // len(unit))
-        return seconds(lambda: readings(prompt, extract(prompt)))
+        return seconds(lambda: reassemblies(prompt, extract(prompt)))
 
     small, large = taken(20_000), taken(100_000)
     assert large < 12 * small + 0.02

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inkguard.extract import extract, readings
+from inkguard.extract import extract, reassemblies
 
 JOINED = [
     '"HEL" on the left and "LO" on the right',
@@ -43,7 +43,7 @@ WEIRD = st.text(alphabet="\"'“” \nABab/,()and") | st.lists(
 
 
 def texts(prompt: str) -> set[str]:
-    return {r.text.casefold().strip() for r in readings(prompt, extract(prompt))}
+    return {r.text.text.casefold().strip() for r in reassemblies(prompt, extract(prompt))}
 
 
 @pytest.mark.parametrize("prompt", JOINED)
@@ -63,7 +63,7 @@ def test_text_is_read_in_reverse(prompt: str) -> None:
 def test_nothing_drawn_nothing_read() -> None:
     """Scene words are not joined."""
     prompt = "a cat on a mat"
-    assert readings(prompt, extract(prompt)) == ()
+    assert reassemblies(prompt, extract(prompt)) == ()
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def test_parts(prompt: str, word: str, count: int) -> None:
     """A word found in a reading has a part in each span, but plain words are no disguise."""
     spans = extract(prompt)
     found = {
-        tuple(reading.parts(at, at + len(word), spans))
-        for reading in readings(prompt, spans)
-        if (at := reading.text.find(word)) >= 0
+        tuple(reading.spans_in_prompt(at, at + len(word), spans))
+        for reading in reassemblies(prompt, spans)
+        if (at := reading.text.text.find(word)) >= 0
     }
     assert {len(parts) for parts in found} <= {0, count}
     assert count in {len(parts) for parts in found} or not count
@@ -98,9 +98,9 @@ def test_parts(prompt: str, word: str, count: int) -> None:
 def test_every_character_leads_back(prompt: str) -> None:
     """A reading's characters are the prompt's, but for what stands between pieces."""
     spans = extract(prompt)
-    for reading in readings(prompt, spans):
-        assert len(reading.text) == len(reading.offsets)
-        for char, offset in zip(reading.text, reading.offsets, strict=True):
+    for reading in reassemblies(prompt, spans):
+        assert len(reading.text) == len(reading.text.starts)
+        for char, offset in zip(reading.text.text, reading.text.starts, strict=True):
             assert char.isspace() or prompt[offset] == char
 
 
@@ -109,8 +109,8 @@ def test_parts_hold_whole_escapes(text: str) -> None:
     """What stands for a letter is not cut in two."""
     prompt = f'a sign "{text}" on a wall'
     spans = extract(prompt)
-    found = next(r for r in readings(prompt, spans) if r.text == "HELLO")
-    assert found.parts(0, 5, spans) == [(8, 8 + len(text))]
+    found = next(r for r in reassemblies(prompt, spans) if r.text.text == "HELLO")
+    assert found.spans_in_prompt(0, 5, spans) == [(8, 8 + len(text))]
 
 
 @settings(deadline=None)
@@ -118,9 +118,9 @@ def test_parts_hold_whole_escapes(text: str) -> None:
 def test_parts_lie_in_spans(prompt: str, start: int, length: int) -> None:
     """Whatever is found in a reading, its parts are within spans, in order and apart."""
     spans = extract(prompt)
-    for reading in readings(prompt, spans):
+    for reading in reassemblies(prompt, spans):
         if start + length <= len(reading.text):
-            parts = reading.parts(start, start + length, spans)
+            parts = reading.spans_in_prompt(start, start + length, spans)
             inside = [any(s.start <= a < b <= s.end for s in spans) for a, b in parts]
             assert all(inside)
             assert all(a[1] <= b[0] for a, b in pairwise(parts))

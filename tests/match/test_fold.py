@@ -1,3 +1,5 @@
+"""What Unicode can do to a letter is undone, and every letter leads back to where it stands."""
+
 from __future__ import annotations
 
 from itertools import pairwise
@@ -6,62 +8,47 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inkguard.match.fold import fold, variants
+from inkguard.match.fold import FoldedText, fold
 
-READINGS = [
+TEXTS = st.text() | st.text(alphabet="aA1!._- ɐʇ\u0301\u200bİßﬁІ𝕀\ud800")
+WRITTEN = [
     "IDIOT",
     "ＩＤＩＯＴ",
     "ІDІОТ",
     "I\u0336D\u0336I\u0336O\u0336T\u0336",
-    "I\u200bD\u200cI\u00adO\u202eT",
-    "1D10T",
-    "!d!0t",
-    "I D I O T",
-    "I.D.I.O.T",
-    "i-d-i-o-t",
-    "I_D_I_O_T",
-    "I . D . I . O . T",
-    "idi-ot",
     "🅸🅳🅸🅾🆃",
     "𝕀𝔻𝕀𝕆𝕋",
     "ⓘⓓⓘⓞⓣ",
 ]
 
 
-@pytest.mark.parametrize("text", READINGS, ids=map(str, range(len(READINGS))))
-def test_disguises(text: str) -> None:
-    """Each disguise has a reading that is the plain word, over all of the original."""
-    found = [v for v in variants(text) if v.text == "idiot"]
-    assert found
-    assert found[0].span(0, 5) == (0, len(text))
+@pytest.mark.parametrize("text", WRITTEN, ids=map(str, range(len(WRITTEN))))
+def test_letters_are_folded(text: str) -> None:
+    """Each way of writing reads as the plain word, over all of the original."""
+    folded = fold(text)
+    assert folded.text == "idiot"
+    assert folded.to_prompt(0, 5) == (0, len(text))
 
 
-def test_words_stay_apart() -> None:
-    """Joining spaced letters stops at a wider gap."""
-    assert "an idiot" not in {v.text for v in variants("hello world")}
-    assert "what idiot" in {v.text for v in variants("W H A T  I D I O T")} | {
-        " ".join(v.text.split()) for v in variants("W H A T  I D I O T")
-    }
+@given(TEXTS)
+def test_offsets_rise_within_the_text(text: str) -> None:
+    """Each folded character stands for a range of the original; ranges are in order."""
+    folded = fold(text)
+    assert len(folded.text) == len(folded.starts) == len(folded.ends)
+    assert all(a <= b for a, b in pairwise(folded.starts))
+    assert all(0 <= a < b <= len(text) for a, b in zip(folded.starts, folded.ends, strict=True))
 
 
-def test_upside_down() -> None:
-    """Letters that were turned, in the order in which they are read, lead back to where they stand."""
-    found = [v for v in variants("a ʇoıpᴉ b") if v.how == "upside down"]
-    assert [v.text.split()[1] for v in found] == ["idiot"]
-    start = found[0].text.index("idiot")
-    assert found[0].span(start, start + 5) == (2, 7)
-
-
-@given(st.text() | st.text(alphabet="aA1!._- ɐʇ\u0301\u200bİßﬁІ𝕀\ud800"))
-def test_offsets(text: str) -> None:
-    """Offsets go one way and lie in the original, in every reading."""
-    for reading in variants(text):
-        assert len(reading.text) == len(reading.offsets) == len(reading.ends)
-        one_way = reading.offsets[::-1] if reading.how == "upside down" else reading.offsets
-        assert all(a <= b for a, b in pairwise(one_way))
-        assert all(
-            0 <= a < b <= len(text) for a, b in zip(reading.offsets, reading.ends, strict=True)
-        )
+@given(TEXTS, st.integers(0, 30), st.integers(0, 30))
+def test_a_part_of_a_fold_is_the_fold_of_the_part(text: str, start: int, length: int) -> None:
+    """Folding once and cutting is the same as cutting and folding, with offsets of the whole."""
+    end = min(len(text), start + length)
+    start = min(start, end)
+    part, own = FoldedText.of(text).within(start, end), fold(text[start:end])
+    assert part.raw.text == text[start:end]
+    assert part.plain.text == own.text
+    assert list(part.plain.starts) == [start + i for i in own.starts]
+    assert list(part.plain.ends) == [start + i for i in own.ends]
 
 
 @given(st.text())

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from inkguard.check.findings import find
+from inkguard.check.findings import find_with_context
+from inkguard.check.prompt_texts import PromptTexts
 from inkguard.errors import ClassifierError
-from inkguard.extract import extract
 from inkguard.policy.apply import decide
 from inkguard.policy.load import load_policy
-from inkguard.types import Action
+from inkguard.types import Action, Finding
 
 POLICY = load_policy()
 CASES = [
@@ -21,10 +21,15 @@ CASES = [
 ]
 
 
+def found(prompt: str, *scores: dict[str, float]) -> tuple[Finding, ...]:
+    texts = PromptTexts.of_prompt(POLICY, prompt)
+    return find_with_context(POLICY, texts, scores or None).findings
+
+
 @pytest.mark.parametrize(("prompt", "action"), CASES, ids=map(str, range(len(CASES))))
 def test_decide(prompt: str, action: Action) -> None:
     """The strictest finding decides; outside of spans, findings only flag."""
-    findings = find(POLICY, prompt, extract(prompt), None)
+    findings = found(prompt)
     assert decide(POLICY, findings) is action
     assert all(prompt[f.start : f.end] == f.text for f in findings)
 
@@ -33,28 +38,27 @@ def test_block() -> None:
     """A finding of a blocking rule blocks, whatever else is found."""
     term = next(e.term for e in POLICY.entries if e.rule.startswith("violence.incitement#"))
     prompt = f'"IDIOT" and "{term}"'
-    assert decide(POLICY, find(POLICY, prompt, extract(prompt), None)) is Action.BLOCK
+    assert decide(POLICY, found(prompt)) is Action.BLOCK
 
 
 def test_everywhere() -> None:
     """A rule that matches everywhere blocks outside of spans too."""
     term = next(e.term for e in POLICY.entries if e.everywhere)
-    assert decide(POLICY, find(POLICY, term, (), None)) is Action.BLOCK
+    assert decide(POLICY, found(term)) is Action.BLOCK
 
 
 def test_scores() -> None:
     """A score at its threshold is a finding over the span, one below is none."""
     prompt = '"RIVER"'
-    spans = extract(prompt)
     minimum = POLICY.detoxify["insult"].minimum
-    (finding,) = find(POLICY, prompt, spans, [{"insult": minimum, "threat": 0.0}])
+    (finding,) = found(prompt, {"insult": minimum, "threat": 0.0})
     assert (finding.rule, finding.source, finding.text) == ("detoxify.insult", "detoxify", "RIVER")
-    assert find(POLICY, prompt, spans, [{"insult": minimum - 0.01}]) == ()
+    assert found(prompt, {"insult": minimum - 0.01}) == ()
 
 
 def test_allowed_name_outweighs_scores() -> None:
     """A span that is an allowed term is none of the classifier's business."""
-    assert find(POLICY, '"Scunthorpe"', extract('"Scunthorpe"'), [{"insult": 1.0}]) == ()
+    assert found('"Scunthorpe"', {"insult": 1.0}) == ()
 
 
 @pytest.mark.parametrize(
@@ -63,4 +67,4 @@ def test_allowed_name_outweighs_scores() -> None:
 def test_impossible_scores(scores: list[dict[str, float]]) -> None:
     """Scores that cannot be those of the spans are an error, never "clean"."""
     with pytest.raises(ClassifierError):
-        find(POLICY, '"HELLO"', extract('"HELLO"'), scores)
+        find_with_context(POLICY, PromptTexts.of_prompt(POLICY, '"HELLO"'), scores)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inkguard.check import checker
+from inkguard.check import checker, prompt_texts
 from inkguard.check.checker import Checker
 from inkguard.errors import ClassifierError
 from inkguard.types import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
     from tests.policy.conftest import Author
 
@@ -49,17 +50,21 @@ def test_a_failing_classifier(author: Author, action: str) -> None:
     assert author.check(text, SIGN, Broken(ValueError)) == decision
 
 
-@pytest.mark.parametrize(("stage", "name"), [("extract", "extract"), ("lists", "find")])
+@pytest.mark.parametrize(
+    ("stage", "module", "name"),
+    [("extract", prompt_texts, "extract"), ("lists", checker, "find_with_context")],
+)
 def test_other_stages(
     author: Author,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     stage: str,
+    module: ModuleType,
     name: str,
 ) -> None:
     """Each has its own action, block unless said; what is logged does not quote the prompt."""
     strict, mild = author.load(), author.load(f"on_error: {{{stage}: flag}}\n")
-    monkeypatch.setattr(checker, name, fail)
+    monkeypatch.setattr(module, name, fail)
     with caplog.at_level(logging.ERROR):
         assert Checker(strict, None).check(SIGN).action is Action.BLOCK
     decision = Checker(mild, None).check(SIGN)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inkguard.check.checker import Checker
-from inkguard.check.findings import look
-from inkguard.extract import extract
+from inkguard.match.fold import fold
 from inkguard.policy.apply import ruled
 from inkguard.policy.load import load_policy
 from inkguard.policy.rules import Condition, Kind
@@ -122,14 +121,14 @@ def test_exceptions(author: Author, more: str, prompt: str, action: str) -> None
 def test_exceptions_end(author: Author) -> None:
     """An exception holds through its last day, and not on the next."""
     policy = author.load(exception("rule: insult.mild", "2026-06-30"))
-    seen = look(policy, SIGN, extract(SIGN), None)
+    seen = Checker(policy, None).trace(SIGN).search.ruled
     assert [r.by for r in seen] == [None]  # long over
     found = [r.found for r in seen]
     last = datetime.date(2026, 6, 30)
-    (held,) = ruled(policy, SIGN, found, last)
+    (held,) = ruled(policy, fold(SIGN), found, last)
     assert (held.finding.action, held.asked) == (Action.ALLOW, Action.SUBSTITUTE)
     assert held.by is policy.exceptions[0]
-    (over,) = ruled(policy, SIGN, found, last + datetime.timedelta(1))
+    (over,) = ruled(policy, fold(SIGN), found, last + datetime.timedelta(1))
     assert over.finding.action is Action.SUBSTITUTE
 
 

@@ -208,14 +208,14 @@ def test_requests_go_on_while_a_policy_is_compiled(
     """Reading is off the serving path, and what is in force is swapped at its end."""
     live = serve(Kept(own), policy_poll_seconds=0.1)
     reached, go_on = threading.Event(), threading.Event()
-    words = load.WordLists
+    words = load.Matcher
 
     def slow(*args: Any, **more: Any) -> Any:
         reached.set()
         assert go_on.wait(30)
         return words(*args, **more)
 
-    monkeypatch.setattr(load, "WordLists", slow)
+    monkeypatch.setattr(load, "Matcher", slow)
     write(tmp_path / "p", "block")
     assert reached.wait(30)
     ask = pb.CheckPromptRequest(prompt=PROMPT)

@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inkguard.check.donor import donor_prompt
-from inkguard.check.findings import find
-from inkguard.check.scoring import Scored, scored_texts
+from inkguard.check.findings import find_with_context
+from inkguard.check.prompt_texts import PromptTexts
+from inkguard.check.trace import CheckTrace, DonorAttempt, SearchResult
 from inkguard.errors import ClassifierError, GuardError, InvalidInput
-from inkguard.extract import extract
 from inkguard.policy.apply import decide
 from inkguard.policy.load import load_policy
 from inkguard.policy.model import Mode, Policy
 from inkguard.score.scorer import Scorer, load_scorer
 from inkguard.timing import Stages
-from inkguard.types import MAX_PROMPT, Action, Decision, Finding, TextSpan
+from inkguard.types import MAX_PROMPT, Action, Decision
 
 __all__ = ["SHADOW", "Checker", "Scorer", "load_checker"]
 
@@ -50,14 +50,22 @@ def _stage(name: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Checked:
-    spans: tuple[TextSpan, ...]
-    findings: tuple[Finding, ...]
+class _Judgement:
+    """What lists and classifier say of one prompt's texts, before anything is replaced."""
+
+    texts: PromptTexts
+    scores: tuple[Mapping[str, float], ...]
+    search: SearchResult
     action: Action
 
 
 class Checker:
-    """Decides on prompts under one policy. `scorer` is None for a policy that uses lists only."""
+    """Decides on prompts under one policy. `scorer` is None for a policy that uses lists only.
+
+    >>> checker = load_checker()
+    >>> checker.check('a sign that says "OPEN"').action
+    <Action.ALLOW: 'allow'>
+    """
 
     def __init__(self, policy: Policy, scorer: Scorer | None) -> None:
         self.policy = policy
@@ -66,120 +74,141 @@ class Checker:
 
     def check(self, prompt: str) -> Decision:
         """The decision on one prompt; raises InvalidInput for one that is too long."""
-        return self.check_many([prompt])[0]
+        return self.trace(prompt).decision
 
     def check_many(self, prompts: Sequence[str], stages: Stages | None = None) -> list[Decision]:
         """Decisions in the order of `prompts`; the classifier runs once for all of them.
 
         `stages` gets the seconds for "extract" and "classify".
         """
-        stages = stages or Stages()
-        for prompt in prompts:
-            if len(prompt) > MAX_PROMPT:
-                raise InvalidInput("prompt", f"at most {MAX_PROMPT} code points, got {len(prompt)}")
-        try:
-            checked = self._classify(prompts, stages)
-        except _StageError as error:
-            if len(prompts) == 1:
-                return [self._on_error(prompts[0], error.stage)]
-            # One bad prompt must not decide for its neighbours.
-            return [self.check(prompt) for prompt in prompts]
-        return self._with_donors(prompts, checked, stages)
+        return [trace.decision for trace in self._traces(prompts, stages or Stages())]
+
+    def trace(self, prompt: str) -> CheckTrace:
+        """The decision on one prompt with every step to it; raises InvalidInput for one that is too long.
+
+        `check` takes the same way and costs the same.
+        """
+        return self._traces([prompt], Stages())[0]
 
     def check_reading(self, text: str) -> Action:
         """The action for text that OCR read from a picture: the same as for a span that holds it."""
         if not text:
             return Action.ALLOW
-        span = TextSpan(start=0, end=len(text), text=text)
         try:
-            return self._judge([(text, (span,))])[0].action
+            with _stage("extract"):
+                texts = PromptTexts.of_drawn_text(self.policy, text)
+            return self._judge([texts])[0].action
         except _StageError:
             return self.policy.on_error.verify
 
-    def scores(self, texts: Sequence[Scored]) -> list[dict[str, float]] | None:
-        """The classifier's scores for each text; None for a checker without one."""
-        return None if self._scorer is None else self._scorer.scores([t.text for t in texts])
+    def _traces(self, prompts: Sequence[str], stages: Stages) -> list[CheckTrace]:
+        for prompt in prompts:
+            if len(prompt) > MAX_PROMPT:
+                raise InvalidInput("prompt", f"at most {MAX_PROMPT} code points, got {len(prompt)}")
+        texts: list[PromptTexts] = []
+        try:
+            texts = self._derive(prompts, stages)
+            with stages("classify"):
+                judged = self._judge(texts)
+        except _StageError as error:
+            if len(prompts) == 1:
+                return [self._failed(error.stage, texts[0] if texts else None)]
+            # One bad prompt must not decide for its neighbours.
+            return [self.trace(prompt) for prompt in prompts]
+        donors = self._donors(judged, stages)
+        return [self._decided(j, tuple(tried)) for j, tried in zip(judged, donors, strict=True)]
 
-    def _classify(self, prompts: Sequence[str], stages: Stages) -> list[_Checked]:
-        keeps = self.policy.extraction.keeps
+    def _derive(self, prompts: Sequence[str], stages: Stages) -> list[PromptTexts]:
         with stages("extract"), _stage("extract"):
-            extracted = [(p, tuple(filter(keeps, extract(p)))) for p in prompts]
-        with stages("classify"):
-            return self._judge(extracted)
+            return [PromptTexts.of_prompt(self.policy, prompt) for prompt in prompts]
 
-    def _judge(self, prompts: Sequence[tuple[str, tuple[TextSpan, ...]]]) -> list[_Checked]:
-        """Findings and action for prompts with their spans, scored in one call of the classifier."""
-        scores: Mapping[str, Mapping[str, float]] = {}
-        read: list[list[Scored]] = []
+    def _judge(self, prompts: Sequence[PromptTexts]) -> list[_Judgement]:
+        """Findings and action for each prompt; the classifier is called once for all."""
+        known: Mapping[str, Mapping[str, float]] = {}
         if self._scorer is not None:
-            read = [scored_texts(self.policy, prompt, row) for prompt, row in prompts]
-            texts = list(dict.fromkeys(text.text for row in read for text in row))
+            wanted = list(dict.fromkeys(i.text for texts in prompts for i in texts.scoring_inputs))
             with _stage("classifier"):
-                scores = dict(zip(texts, self._scorer.scores(texts), strict=True))
-        checked = []
-        for number, (prompt, row) in enumerate(prompts):
-            own = [scores[text.text] for text in read[number]] if read else None
+                known = dict(zip(wanted, self._scorer.scores(wanted), strict=True))
+        judged = []
+        for texts in prompts:
+            scores = None
+            if self._scorer is not None:
+                scores = tuple(known[i.text] for i in texts.scoring_inputs)
             with _stage("lists"):
-                findings = find(self.policy, prompt, row, own)
-            checked.append(_Checked(row, findings, decide(self.policy, findings)))
-        return checked
+                search = find_with_context(self.policy, texts, scores)
+            action = decide(self.policy, search.findings)
+            judged.append(_Judgement(texts, scores or (), search, action))
+        return judged
 
-    def _with_donors(
-        self, prompts: Sequence[str], checked: Sequence[_Checked], stages: Stages
-    ) -> list[Decision]:
-        """Complete the decisions; a prompt without an acceptable donor prompt is blocked."""
-        donors: dict[int, str] = {}
+    def _donors(self, judged: Sequence[_Judgement], stages: Stages) -> list[list[DonorAttempt]]:
+        """For each prompt the donor prompts that were tried: the last one is accepted, or none is."""
+        tried: list[list[DonorAttempt]] = [[] for _ in judged]
         for whole_spans in (False, True):
             wanted = [
                 n
-                for n, c in enumerate(checked)
-                if c.action is Action.SUBSTITUTE and n not in donors
+                for n, own in enumerate(judged)
+                if own.action is Action.SUBSTITUTE and not any(a.accepted for a in tried[n])
             ]
             if not wanted:
                 break
-            tried = {n: self._donor(prompts[n], checked[n], whole_spans) for n in wanted}
+            prompts = [
+                donor_prompt(
+                    self.policy,
+                    judged[n].texts,
+                    judged[n].search.findings,
+                    whole_spans=whole_spans,
+                )
+                for n in wanted
+            ]
             try:
-                again = self._classify(list(tried.values()), stages)
+                texts = self._derive(prompts, stages)
+                with stages("classify"):
+                    again = self._judge(texts)
             except _StageError:
                 break
-            donors |= {
-                n: donor
-                for (n, donor), verdict in zip(tried.items(), again, strict=True)
-                if _acceptable(verdict, checked[n])
-            }
-        return [self._decision(c, donors.get(n)) for n, c in enumerate(checked)]
+            for n, prompt, verdict in zip(wanted, prompts, again, strict=True):
+                tried[n].append(
+                    DonorAttempt(
+                        prompt=prompt,
+                        whole_spans=whole_spans,
+                        accepted=_acceptable(verdict, judged[n]),
+                        action=verdict.action,
+                        findings=verdict.search.findings,
+                    )
+                )
+        return tried
 
-    def _donor(self, prompt: str, checked: _Checked, whole_spans: bool) -> str:
-        return donor_prompt(
-            self.policy, prompt, checked.spans, checked.findings, whole_spans=whole_spans
-        )
-
-    def _decision(self, checked: _Checked, donor: str | None) -> Decision:
-        action, reason = checked.action, "findings" if checked.findings else "clean"
+    def _decided(self, judged: _Judgement, donors: tuple[DonorAttempt, ...]) -> CheckTrace:
+        findings = judged.search.findings
+        action, reason = judged.action, "findings" if findings else "clean"
+        donor = next((attempt.prompt for attempt in donors if attempt.accepted), None)
         if action is Action.SUBSTITUTE and donor is None:
             action, reason = Action.BLOCK, "donor_rejected"
-        return self._in_mode(
-            Decision(
-                action=action,
-                policy=self._ref,
-                spans=checked.spans,
-                findings=checked.findings,
-                donor_prompt=donor,
-                reason=reason,
-            )
+        decision = Decision(
+            action=action,
+            policy=self._ref,
+            spans=judged.texts.spans,
+            findings=findings,
+            donor_prompt=donor,
+            reason=reason,
+        )
+        return CheckTrace(
+            decision=self._in_mode(decision),
+            texts=judged.texts,
+            scores=judged.scores,
+            search=judged.search,
+            donors=donors,
         )
 
-    def _on_error(self, prompt: str, stage: str) -> Decision:
+    def _failed(self, stage: str, texts: PromptTexts | None) -> CheckTrace:
         """A stage failed: what the policy says, without findings."""
-        spans = () if stage == "extract" else extract(prompt)
-        return self._in_mode(
-            Decision(
-                action=getattr(self.policy.on_error, stage),
-                policy=self._ref,
-                spans=tuple(filter(self.policy.extraction.keeps, spans)),
-                reason=f"{stage}_error",
-            )
+        decision = Decision(
+            action=getattr(self.policy.on_error, stage),
+            policy=self._ref,
+            spans=() if texts is None else texts.spans,
+            reason=f"{stage}_error",
         )
+        return CheckTrace(decision=self._in_mode(decision), texts=texts)
 
     def _in_mode(self, decision: Decision) -> Decision:
         """In shadow mode a decision that would change the picture only flags; its reason says which."""
@@ -189,7 +218,7 @@ class Checker:
         return replace(decision, action=Action.FLAG, donor_prompt=None, reason=reason)
 
 
-def _acceptable(donor: _Checked, own: _Checked) -> bool:
+def _acceptable(donor: _Judgement, own: _Judgement) -> bool:
     """Whether a donor prompt may be drawn: nothing is found that is to be kept out of the picture.
 
     What was merely flagged is unchanged: the scene, which is not drawn, and spans that the policy lets
@@ -197,9 +226,9 @@ def _acceptable(donor: _Checked, own: _Checked) -> bool:
     """
     if donor.action > Action.FLAG:
         return False
-    kept = {(f.rule, f.text) for f in own.findings if f.action is Action.FLAG}
-    flagged = [f for f in donor.findings if f.action is Action.FLAG]
-    inside = [f for f in flagged for s in donor.spans if f.start < s.end and s.start < f.end]
+    kept = {(f.rule, f.text) for f in own.search.findings if f.action is Action.FLAG}
+    flagged = [f for f in donor.search.findings if f.action is Action.FLAG]
+    inside = [f for f in flagged for s in donor.texts.spans if f.start < s.end and s.start < f.end]
     return all((f.rule, f.text) in kept for f in inside)
 
 

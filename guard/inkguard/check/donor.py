@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from inkguard.extract.encoder_view import view
+from inkguard.check.prompt_texts import PromptTexts
 from inkguard.policy.model import Policy, Strategy, Use
 from inkguard.policy.replacement import harmless, slots, spelled
-from inkguard.types import Action, Finding, TextSpan
+from inkguard.types import Action, Finding
 
 __all__ = ["donor_prompt"]
 
@@ -16,23 +16,19 @@ _Range = tuple[int, int]
 
 
 def donor_prompt(
-    policy: Policy,
-    prompt: str,
-    spans: Sequence[TextSpan],
-    findings: Iterable[Finding],
-    *,
-    whole_spans: bool = False,
+    policy: Policy, texts: PromptTexts, findings: Iterable[Finding], *, whole_spans: bool = False
 ) -> str:
-    """`prompt` with each text that is to be substituted replaced by harmless text.
+    """The prompt of `texts` with each text that is to be substituted replaced by harmless text.
 
     The policy's strategy for the strictest finding's category says how. Where only the classifier
     objects to a span, or with `whole_spans` anything does, all words of the span are replaced, and
     always where it is to be left blank. Deterministic; the caller checks the result again.
     """
+    prompt = texts.prompt
     bad = [f for f in findings if f.action >= Action.SUBSTITUTE]
     whole = [f for f in bad if f.source not in ("detoxify", "joined")]
     ranges = [(f.start, f.end) for f in whole]
-    for span in spans:
+    for span in texts.spans:
         inside = [f for f in bad if f.start < span.end and span.start < f.end]
         words = [f for f in inside if f.source != "detoxify"]
         blank = any(_strategy(policy, [f]).use is Use.BLANK for f in inside)
@@ -40,7 +36,7 @@ def donor_prompt(
             ranges.append((span.start, span.end))
     merged = _merged(ranges)
     new = {(a, b): _replaced(policy, prompt[a:b], _within(bad, a, b)) for a, b in merged}
-    for piece, text in _in_pieces(policy, prompt, [f for f in bad if f.source == "joined"]).items():
+    for piece, text in _in_pieces(policy, texts, [f for f in bad if f.source == "joined"]).items():
         if not any(start < piece[1] and piece[0] < end for start, end in merged):
             new[piece] = text
     out: list[str] = []
@@ -67,9 +63,10 @@ def _replaced(policy: Policy, text: str, findings: Sequence[Finding]) -> str:
     return harmless(policy.replacements, _strategy(policy, findings), text)
 
 
-def _in_pieces(policy: Policy, prompt: str, findings: Sequence[Finding]) -> dict[_Range, str]:
+def _in_pieces(
+    policy: Policy, texts: PromptTexts, findings: Sequence[Finding]
+) -> dict[_Range, str]:
     """Per piece of a term its part of one harmless word, which is laid over all of its pieces."""
-    seen = view(prompt)
     terms: dict[str, list[Finding]] = {}
     for f in findings:
         terms.setdefault(f.rule, []).append(f)
@@ -79,7 +76,7 @@ def _in_pieces(policy: Policy, prompt: str, findings: Sequence[Finding]) -> dict
         places = sorted({(f.start, f.end) for f in own})
         free = [p for p in places if not any(p[0] < e and s < p[1] for s, e in new)]
         for row in _rows(free, max(policy.replacements.words)):
-            old = [seen.drawn(*place) for place in row]
+            old = [texts.encoder_view.text_of(*place) for place in row]
             text = _SEAM.join(old)
             laid: list[str] = []
             if slots(text):

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 
 from inkguard.errors import ClassifierError
 from inkguard.policy.model import Policy
-from inkguard.policy.rules import Found, Kind
-from inkguard.types import Finding, TextSpan
+from inkguard.policy.rules import Kind
+from inkguard.types import TextSpan
 
-__all__ = ["Scored", "scored_texts", "scores_find"]
+__all__ = ["OverThreshold", "ScoringInput", "over_thresholds", "scoring_inputs"]
 
 Place = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoringInput:
     """A text to be scored, the half-open ranges of the prompt that it is made of, and their kinds."""
 
     text: str = field(repr=False)
@@ -25,39 +25,56 @@ class Scored:
     kinds: tuple[Kind, ...]
 
 
-def scored_texts(policy: Policy, prompt: str, spans: Sequence[TextSpan]) -> list[Scored]:
+@dataclass(frozen=True, slots=True)
+class OverThreshold:
+    """A label whose score for a text is at its threshold or over it.
+
+    `allowed` says that the text is a term of an allow list, so that the score finds nothing.
+    """
+
+    scored: ScoringInput
+    label: str
+    score: float
+    allowed: bool
+
+
+def scoring_inputs(
+    policy: Policy, prompt: str, spans: Sequence[TextSpan]
+) -> Iterator[ScoringInput]:
     """Each span; all of them joined, where there are several; the prompt, where the policy says so."""
-    texts = [Scored(s.text, ((s.start, s.end),), (Kind(s.cue),)) for s in spans]
+    for span in spans:
+        yield ScoringInput(span.text, ((span.start, span.end),), (Kind(span.cue),))
     if len(spans) > 1:
         places = tuple((s.start, s.end) for s in spans)
         kinds = tuple(Kind(s.cue) for s in spans)
-        texts.append(Scored(" ".join(s.text for s in spans), places, kinds))
+        yield ScoringInput(" ".join(s.text for s in spans), places, kinds)
     if policy.whole_prompt.classifier and prompt.strip():
-        texts.append(Scored(prompt, ((0, len(prompt)),), (Kind.OUTSIDE,)))
-    return texts
+        yield ScoringInput(prompt, ((0, len(prompt)),), (Kind.OUTSIDE,))
 
 
-def scores_find(
-    policy: Policy, prompt: str, texts: Sequence[Scored], scores: Sequence[Mapping[str, float]]
-) -> Iterator[Found]:
-    """Findings for labels over their thresholds: one for each range of a text.
+def over_thresholds(
+    policy: Policy, inputs: Sequence[ScoringInput], scores: Sequence[Mapping[str, float]]
+) -> Iterator[OverThreshold]:
+    """The labels over their thresholds, text by text.
 
     Joined spans add only labels that no span has by itself, the prompt only those that nothing else
     has. Raises ClassifierError for scores that cannot be those of these texts.
     """
-    if len(scores) != len(texts):
-        raise ClassifierError(f"{len(scores)} scores for {len(texts)} texts")
+    if len(scores) != len(inputs):
+        raise ClassifierError(f"{len(scores)} scores for {len(inputs)} texts")
     seen: set[str] = set()
-    for text, own in zip(texts, scores, strict=True):
+    for text, own in zip(inputs, scores, strict=True):
         one_span = len(text.places) == 1 and Kind.OUTSIDE not in text.kinds
-        labels = [label for label in _over(policy, text, own) if one_span or label not in seen]
-        seen.update(labels)
+        labels = list(_labels_over(policy, own))
+        allowed = bool(labels) and policy.words.allows(text.text)
         for label in labels:
-            for place, kind in zip(text.places, text.kinds, strict=True):
-                yield _found(policy, prompt, place, kind, label, float(own[label]))
+            if one_span or label not in seen:
+                yield OverThreshold(text, label, float(own[label]), allowed)
+        if not allowed:
+            seen.update(labels)
 
 
-def _over(policy: Policy, text: Scored, scores: Mapping[str, float]) -> Iterator[str]:
+def _labels_over(policy: Policy, scores: Mapping[str, float]) -> Iterator[str]:
     known = policy.detoxify.keys() & scores.keys()
     if policy.detoxify and not known:
         raise ClassifierError("the classifier has none of the labels that the policy reads")
@@ -65,24 +82,5 @@ def _over(policy: Policy, text: Scored, scores: Mapping[str, float]) -> Iterator
         score = float(scores[label])
         if not math.isfinite(score) or not 0 <= score <= 1:
             raise ClassifierError(f"the score for {label} is not a number from 0 to 1")
-        if score >= policy.detoxify[label].minimum and not policy.words.allows(text.text):
+        if score >= policy.detoxify[label].minimum:
             yield label
-
-
-def _found(
-    policy: Policy, prompt: str, place: Place, kind: Kind, label: str, score: float
-) -> Found:
-    threshold = policy.detoxify[label]
-    cap = policy.whole_prompt.strictest if kind is Kind.OUTSIDE else None
-    finding = Finding(
-        start=place[0],
-        end=place[1],
-        text=prompt[slice(*place)],
-        source="detoxify",
-        rule=f"detoxify.{label}",
-        category=threshold.category,
-        severity=threshold.severity,
-        score=score,
-        action=threshold.action if cap is None else min(threshold.action, cap),
-    )
-    return Found(finding=finding, kind=kind, reading="classifier", cap=cap)

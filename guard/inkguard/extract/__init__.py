@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from inkguard.extract.reassembly import Reading, readings
+from inkguard.extract.encoder_view import as_encoder_reads
+from inkguard.extract.reassembly import Reassembly, reassemblies
 from inkguard.extract.spans import extract
 
-__all__ = ["Reading", "extract", "readings"]
+__all__ = ["Reassembly", "as_encoder_reads", "extract", "reassemblies"]

@@ -1,143 +1,118 @@
-"""Unquoted text that a phrase announces: "a sign saying X", "X written in icing"."""
+"""Unquoted text that a phrase announces: "a sign saying X", "X written in icing".
+
+What announces text is in `inkguard.languages`; here it is put together and searched for.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
 from inkguard.extract.prompt_weights import GROUP_END, GROUP_START
 from inkguard.extract.quote_marks import MARKS, SINGLE
+from inkguard.extract.tuning import TUNING
+from inkguard.languages import LANGUAGES, Cues, Language
+from inkguard.text.mapped_text import Range
 
-__all__ = ["announced", "lowered"]
+__all__ = ["cued_ranges", "same_length_lower"]
 
-_MOST = 400
-"""Cues beyond these are not told apart: the rest of the prompt is one span."""
-_LONGEST = 160
-_REACH = 80
-
-_NOUN = (
-    r"(?:texts?|words?|wording|letters|lettering|captions?|slogans?|mottos?|titles?|subtitles?"
-    r"|phrases?|messages?|headlines?|headings?|inscriptions?|taglines?|sentences?|quotes?|writing"
-    r"|initials|hashtags?)"
-)
-_SIZE = r"(?:(?:the|a|an|large|big|bold|huge|giant|red|black|white|gold|golden|neon|single|following)\s){0,3}"
 _GAP = r"(?:\s{0,3}[:=]\s{0,3}|\s+[-–—]{1,2}>?\s+|\s{1,8})"
-_CUE = re.compile(
-    rf"""\b(?:
-      (?:that|which|it|and|should|must|will|would|can|to|simply)\s(?:just\s|only\s|simply\s)?
-        (?:says?|reads?|spells?)(?:\sout)?
-    | (?:says|saying|reads|spells|spelling|spelled|spelt|forming\sthe\sletters)(?:\sout)?
-    | (?:stating|proclaiming|declaring|announcing|proclaims|which\sstates|that\sstates)
-    | (?P<named>named|called) | (?P<reading>reading|logo\sof|tattoo\sof|logo\sfor)
-    | (?:with|bearing|displaying|showing|featuring|containing|has|having|the|in|of|form|forms|forming|add|write|draw
-        |put|says|spells|spelling|reads|and|large|bold|neon|big)\s
-      {_SIZE}{_NOUN}(?:\s(?:is|are|reads?|says?|saying|reading|spelling|of))?
-    | (?:{_NOUN}|label|labels|sign|logo)(?=\s?[:=])
-    | label(?:l)?ed(?:\sas|\swith)? | (?:en|sub)?titled | captioned(?:\sas|\swith)?
-    | (?P<written>written|(?:inscribed|etched|stamped|tattooed|scrawled|stitched)(?:\swith)?|emblazoned\swith
-        |engraved(?:\swith)?|stencill?ed\swith)
-    | (?P<write>write|writes|writing\sout|spell|spell\sout)
-    )\b{_GAP}""",
-    re.VERBOSE,
-)
-_CARRIER = re.compile(
-    r"\b(?:signs?|signboard|posters?|banners?|billboard|shirts?|t-shirt|tee|hoodie|mugs?|caps?|hats?"
-    r"|labels?|stickers?|placard|plaque|board|blackboard|chalkboard|whiteboard|screen|display|neon|note"
-    r"|card|letters?|text|caption|graffiti|tattoo|logo|cake|book|cover|headline|flag|bumper|plate"
-    r"|message|paper|wall|panel|badge|button|shop|store|bar|boat|ship|storefront|brand|magazine"
-    r"|newspaper|bottle|jar|can|box|movie|film|album)s?\s(?:\w+\s){0,2}$"
-)
-_STOPS = (
-    r"on|in|at|above|below|beneath|under|over|across|by|near|next|against|from|behind|beside|inside"
-    r"|outside|while|as|with|hanging|standing|held|holding|painted|printed|written|drawn|carved|made"
-    r"|surrounded|attached|onto|around|between|during|and\s(?:an?|the|his|her|two|some)"
-)
-_END = re.compile(
-    rf"[.,;:](?=\s|$)|[。，；\n{GROUP_START}{GROUP_END}]"
-    rf"|(?<=\s)(?:{_STOPS})(?=\s)|\s[-–—|]+>?\s"
-)
-_ARTICLE = re.compile(r"(?:an?|the|his|her|their|its|my|our|this|that|these|those|some|about|to)\s")
-_NOTHING = re.compile(rf"(?:{_STOPS}|of|for|is|are|was)(?!\w)")
-# ... on the left and LO on the right; ... with a small gap and then LO
-_PLACE = r"(?:left|right|top|bottom|front|back|first|second|other|next|upper|lower|one)"
-_FOLLOW = re.compile(
-    rf"\s?(?:on\s(?:the|its|one)\s?{_PLACE}?\b[^.\n]{{0,20}}?\s(?:and|then)\s"
-    rf"(?P<placed>\S{{1,20}})\son\s(?:the|its)\s{_PLACE}\b"
-    r"|[^.\n]{0,40}?\b(?:(?:and\s)?then|followed\sby)\s(?!(?:an?|the)\s)(?P<next>[^\s,.;:]{1,20}))"
-)
-
-_WRITTEN = re.compile(
-    r"""(?<=\s)(?:(?:is|are)\s)?(?:
-      (?:written|printed|spelled|spelt|engraved|carved|sprayed|spray[-\s]painted|scrawled|stitched
-        |embroidered|etched|tattooed|stamped|stencill?ed|piped|iced|scribbled|chalked|inked|inscribed)
-        \s(?:out\s)?(?:in|on|across|onto|over|above|below|upon|inside|into|all\sover|by|at)
-    | painted\s(?:in\s(?:\w+\s){0,2}(?:letters|paint)|(?:on|across)\s(?:the|a)\s(?:\w+\s)?(?:wall|sign|door|side))
-    | (?:in|as|made\sof|using)\s(?:\w+\s){0,3}(?:letters|lettering|font|typeface|icing|frosting|calligraphy
-        |handwriting|graffiti|neon|type|text|neon\slights|capitals|capital\sletters|chalk|lipstick|spray\spaint)
-    | (?P<loose>graffiti|tattoo|lettering|calligraphy|wordmark)
-    )\b""",
-    re.VERBOSE,
-)
 _QUOTES = re.escape("".join(sorted(MARKS - SINGLE)))
-_ARTICLES = r"an?|the|his|her|their|its|my|your|some|this|these|those|two|three"
-_BEFORE = re.compile(
-    rf"(?s:.*)(?:\b(?:{_NOUN}|with|of|has|have|having|says|and|or|that|which|shows|showing|like|on|in"
-    rf"|is|are|at|by|for|a\ssign|(?P<article>{_ARTICLES}))\s|^|[.,;:!?()\n{GROUP_START}{GROUP_END}]\s*)"
-    rf"\s*(?!(?:{_ARTICLES})\s)(?P<text>(?:[^\s.,;:{_QUOTES}]+\s){{1,4}})$"
-)
-_LOOKS_WORDS = """
-abstract ancient any arabic arm art artistic back beautiful big black blue bold bright brown
-chinese city colorful colourful cool covered crude dark decorative detailed dragon drawing
-elegant face faded fancy flower full geometric giant gold golden gothic gray green grey hand
-handwritten hip-hop huge large little many messy modern more much neck neon new no old ornate
-painted pink political purple rainbow red retro rose script silver sleeve small stencil street
-style stylized temporary traditional tribal urban vibrant vintage wall white wild wildstyle
-yellow
-"""
-_LOOKS = frozenset(_LOOKS_WORDS.split())
+_EDGES = rf"[.,;:](?=\s|$)|[。，；\n{GROUP_START}{GROUP_END}]|\s[-–—|]+>?\s"
 
 
-def lowered(text: str) -> str:
-    """`text` in small letters, of the same length."""
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    """One language's cues, compiled."""
+
+    after: re.Pattern[str]
+    carrier: re.Pattern[str]
+    end: re.Pattern[str]
+    no_text: re.Pattern[str]
+    article: re.Pattern[str]
+    continued: re.Pattern[str]
+    before: re.Pattern[str]
+    text_before: re.Pattern[str]
+    descriptions: frozenset[str]
+
+
+@cache
+def _compiled(cues: Cues) -> _Patterns:
+    articles = cues.before_articles
+    return _Patterns(
+        after=re.compile(rf"\b(?:{cues.after})\b{_GAP}", re.VERBOSE),
+        carrier=re.compile(rf"\b(?:{cues.carriers})\s(?:\w+\s){{0,2}}$", re.VERBOSE),
+        end=re.compile(rf"{_EDGES}|(?<=\s)(?:{cues.ends})(?=\s)", re.VERBOSE),
+        no_text=re.compile(rf"(?:{cues.no_text})(?!\w)", re.VERBOSE),
+        article=re.compile(rf"(?:{cues.articles})\s", re.VERBOSE),
+        continued=re.compile(rf"\s?(?:{cues.continued})", re.VERBOSE),
+        before=re.compile(rf"(?<=\s)(?:{cues.before})\b", re.VERBOSE),
+        text_before=re.compile(
+            rf"(?s:.*)(?:\b(?:{cues.before_starts}|(?P<article>{articles}))\s"
+            rf"|^|[.,;:!?()\n{GROUP_START}{GROUP_END}]\s*)"
+            rf"\s*(?!(?:{articles})\s)(?P<text>(?:[^\s.,;:{_QUOTES}]+\s){{1,4}})$",
+            re.VERBOSE,
+        ),
+        descriptions=cues.descriptions,
+    )
+
+
+def same_length_lower(text: str) -> str:
+    """`text` in small letters, of the same length: "İ", whose small letter has two characters, stays."""
     low = text.lower()
     if len(low) != len(text):
         low = "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
     return low
 
 
-def announced(text: str) -> Iterator[tuple[int, int]]:
-    """The half-open ranges of text after or before a cue. They may overlap, and be blank."""
-    low = lowered(text)
-    for count, cue in enumerate(islice(_CUE.finditer(low), _MOST)):
-        yield from _after(text, low, cue)
-        if count == _MOST - 1:
+def cued_ranges(text: str, languages: Iterable[Language] = LANGUAGES) -> Iterator[Range]:
+    """The half-open ranges of text after or before a cue. They may overlap, and be blank.
+
+    `"a sign saying HELLO"` gives the range of "HELLO".
+    """
+    low = same_length_lower(text)
+    for language in languages:
+        if language.cues is not None:
+            yield from _cued(text, low, _compiled(language.cues))
+
+
+def _cued(text: str, low: str, patterns: _Patterns) -> Iterator[Range]:
+    most = TUNING.most_cues
+    for count, cue in enumerate(islice(patterns.after.finditer(low), most)):
+        yield from _after_cue(text, low, cue, patterns)
+        if count == most - 1:
             yield cue.end(), len(text)
-    for cue in islice(_WRITTEN.finditer(low), _MOST):
-        yield from _before(low, cue)
+    for cue in islice(patterns.before.finditer(low), most):
+        yield from _before_cue(low, cue, patterns)
 
 
-def _after(text: str, low: str, cue: re.Match[str]) -> Iterator[tuple[int, int]]:
-    start = cue.end()
-    reading = cue["reading"] or ""
-    of = reading.endswith(("of", "for"))
-    bare = not _CARRIER.search(low, max(0, cue.start() - 60), cue.start())
-    guessed = cue["written"] or cue["write"] or of or (reading and bare)
-    if (guessed and _ARTICLE.match(text, start)) or _NOTHING.match(text, start):
+def _after_cue(text: str, low: str, cue: re.Match[str], patterns: _Patterns) -> Iterator[Range]:
+    start, kind = cue.end(), cue.lastgroup
+    # "a man called Tom", "a girl reading a book"
+    carried = kind in ("carried", "verb") and _is_carried(low, cue.start(), patterns)
+    thing = kind == "bare" or (kind == "verb" and not carried)
+    if (thing and patterns.article.match(text, start)) or patterns.no_text.match(text, start):
         return
-    if cue["named"] and bare:  # a man called Tom
+    if kind == "carried" and not carried:
         return
-    end = _end(text, start, cue[0].count(GROUP_START))
+    end = _end(text, start, cue[0].count(GROUP_START), patterns)
     yield start, end
-    follow = _FOLLOW.match(low, max(start, end - 1), end + 90)
-    if follow:
-        yield follow.span(follow.lastgroup or 0)
+    more = patterns.continued.match(low, max(start, end - 1), end + 90)
+    if more:
+        yield more.span(more.lastgroup or 0)
 
 
-def _end(text: str, start: int, depth: int) -> int:
+def _is_carried(low: str, place: int, patterns: _Patterns) -> bool:
+    return patterns.carrier.search(low, max(0, place - 60), place) is not None
+
+
+def _end(text: str, start: int, depth: int, patterns: _Patterns) -> int:
     """Where the text that begins at `start` ends; `depth` groups are open there."""
-    limit = min(len(text), start + _LONGEST)
-    for stop in _END.finditer(text, start, limit):
+    limit = min(len(text), start + TUNING.longest_cued)
+    for stop in patterns.end.finditer(text, start, limit):
         if stop[0] == GROUP_START:
             depth += 1
         elif stop[0] == GROUP_END and depth:
@@ -147,13 +122,13 @@ def _end(text: str, start: int, depth: int) -> int:
     return limit
 
 
-def _before(low: str, cue: re.Match[str]) -> Iterator[tuple[int, int]]:
-    first = max(0, cue.start() - _REACH)
-    before = _BEFORE.match(low[first : cue.start()])
+def _before_cue(low: str, cue: re.Match[str], patterns: _Patterns) -> Iterator[Range]:
+    first = max(0, cue.start() - TUNING.farthest_before_cue)
+    before = patterns.text_before.match(low[first : cue.start()])
     if before is None:
         return
-    if cue["loose"]:
-        if _LOOKS.issuperset(before["text"].split()):
+    if cue.lastgroup == "loose":
+        if patterns.descriptions.issuperset(before["text"].split()):
             return
     elif before["article"]:  # a mural painted on the wall
         return

@@ -12,11 +12,9 @@ from itertools import islice
 from urllib.parse import unquote
 
 from inkguard.extract.quote_marks import INNER_DOUBLE, INNER_SINGLE
+from inkguard.extract.tuning import TUNING
 
-__all__ = ["MOST_EDITS", "escapes"]
-
-MOST_EDITS = 4000
-"""Later ones are read as they stand: no text encoder reads so far into a prompt."""
+__all__ = ["escapes"]
 
 _HINT = re.compile(
     r"""[\\&%<>\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]|``|''|""|,,|[ \t\u00a0]{2}"""
@@ -58,11 +56,11 @@ _CSV_CUE = re.compile(r'[a-z:]\s?""(?=[^"\s])')
 def escapes(prompt: str) -> Iterator[tuple[int, int, str]]:
     """Edits that decode what stands for another character, or for none."""
     if _CSV.match(prompt) and _CSV_CUE.search(prompt):
-        yield from islice(_csv(prompt), MOST_EDITS)
+        yield from islice(_csv(prompt), TUNING.most_edits)
         return
     if _HINT.search(prompt):
         bare = {quote for quote, mark in _BARE.items() if mark.search(prompt)}
-        for match in islice(_ESCAPE.finditer(prompt), MOST_EDITS):
+        for match in islice(_ESCAPE.finditer(prompt), TUNING.most_edits):
             new = _decoded(match, bare)
             if new is not None:
                 yield match.start(), match.end(), new

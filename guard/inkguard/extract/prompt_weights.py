@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from inkguard.extract.tuning import TUNING
+
 __all__ = ["GROUP_END", "GROUP_START", "syntax"]
 
 GROUP_START, GROUP_END = "\x1e", "\x1f"
 """White space in a view, in place of the brackets around several words."""
 
-_MOST = 4000  # see escapes.MOST_EDITS
 _HINT = re.compile(r"[()\[\]{}|]|<\w|::|--[a-z]|AND|BREAK|ADD")
 _TOKEN = re.compile(
     r"""(?=[<BA\-:\\()\[\]{}|])(?:
@@ -44,7 +45,7 @@ def syntax(prompt: str) -> Iterator[tuple[int, int, str]]:
         return
     stack: list[re.Match[str]] = []
     bars: list[int] = []
-    for token in islice(_TOKEN.finditer(prompt), _MOST):
+    for token in islice(_TOKEN.finditer(prompt), TUNING.most_edits):
         kind = token.lastgroup or ""
         if kind in _FLAT:
             yield token.start(), token.end(), _FLAT[kind]

@@ -12,11 +12,9 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from inkguard.extract.quote_marks import CLOSERS, INNER_DOUBLE, MARKS, NESTING, SINGLE, STRAY
+from inkguard.extract.tuning import TUNING
 
 __all__ = ["quoted"]
-
-_MOST = 2000
-"""Quotes beyond these are not told apart: the rest of the prompt is one span."""
 
 _MARK = re.compile("[" + re.escape("".join(sorted(MARKS))) + "]")
 _BOUNDARY = re.compile(r"[.?;:,。！？]\s|\n")
@@ -26,7 +24,6 @@ _ELISION = re.compile(
 )
 _DOUBLES = '"”″'
 _BACKTICKS = "`´｀"
-_PLURAL = 60
 # The whole prompt in quotes, with a cue in front of quotes of another kind: pasted, not drawn.
 _PASTED = re.compile(
     r"\s*([\"'])(?:(?!\1)[^\n]){0,2000}?[\w:]\s?(?:" + INNER_DOUBLE + r"|\ue027)"
@@ -45,7 +42,7 @@ def _bounded(text: str) -> Iterator[re.Match[str]]:
     pasted = _PASTED.match(text)
     first, last = (pasted.start(1), len(text.rstrip()) - 1) if pasted else (-1, -1)
     for count, match in enumerate(_MARK.finditer(text)):
-        if count == _MOST:
+        if count == TUNING.most_quotes:
             break
         if match.start() not in (first, last):
             yield match
@@ -92,7 +89,9 @@ class _Quotes:
                 end = len(text) if end < 0 else end
             yield i + 1, end
             at = scan = min(end + 1, len(text))
-        if len(self._marks) >= _MOST - 2 and (beyond := max(at, self._marks[-1] + 1)) < len(text):
+        if len(self._marks) >= TUNING.most_quotes - 2 and (
+            beyond := max(at, self._marks[-1] + 1)
+        ) < len(text):
             yield beyond, len(text)
 
     def _nested(self) -> dict[int, int]:
@@ -116,7 +115,9 @@ class _Quotes:
                 # DOGS' HOME': the plural's apostrophe does not close.
                 if end is not None and self._text[end - 1] in "sS":
                     later = _next(self._endings.get(closer, ()), end + 1)
-                    end = later if later is not None and later <= end + _PLURAL else end
+                    end = (
+                        later if later is not None and later <= end + TUNING.longest_plural else end
+                    )
             else:
                 end = _next(self._places.get(closer, ()), opened + 1)
                 while end is not None and mark in _BACKTICKS and self._is_accent(end):
@@ -138,7 +139,7 @@ class _Quotes:
         if elision is None:
             return True
         end = None if elision["n"] else self._closer(i, self._text[i])
-        return end is not None and end <= i + _PLURAL
+        return end is not None and end <= i + TUNING.longest_plural
 
     def _is_inch_mark(self, i: int) -> bool:
         digit = i > 0 and self._text[i - 1].isdigit()

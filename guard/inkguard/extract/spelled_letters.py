@@ -4,43 +4,69 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
-__all__ = ["listed"]
+from inkguard.extract.tuning import TUNING
+from inkguard.languages import LANGUAGES, Language
+from inkguard.text.mapped_text import Range
 
-_MOST = 500
-_CUE = re.compile(
-    r"\b(?:[Ll]etters?|LETTERS?|[Ii]nitials|[Ss]pell\w*|SPELL\w*|reads|says|saying)\b"
-)
+__all__ = ["listed_letters"]
+
+_SIGNS = r"\s,;/+&|.·•‐‑–—\"'“”‘’-"
+"""What may stand between letters that belong together, for a class of a regular expression."""
 _CAPITAL = re.compile(r"[^\W\d_a-z](?![^\W_])(?<![^\W_].)(?<!['’].)(?!['’]\w)", re.DOTALL)
-_SMALL = re.compile(
-    r"(?<![^\W_])(?<!['’])[^\W\d_A-Z](?:\s?(?:[,;/.·•|+–—-]|and\b|then\b|&)\s?(?:and\s|then\s)?"
-    r"[^\W\d_A-Z](?![^\W_])(?!['’]\w)){2,40}"
-)
-# What stands between letters of a list, and between letters that are placed one by one.
-_LISTED = re.compile(
-    r"(?:[\s,;/+&|.·•‐‑–—\"'“”‘’-]|\b(?:and|then|next|plus|followed|by|finally|lastly|an?|the|letter"
-    r"|another|in|that|order)\b){1,12}"
-)
 _TIGHT = re.compile(r"[\s,;/+&|.·•‐‑–—-]{0,4}")
 _PLACED = re.compile(r"[^.\n]{0,60}")
 
 
-def listed(text: str) -> Iterator[tuple[int, int]]:
-    """The half-open ranges of listed letters: one range for letters with only signs in between."""
-    cue = _CUE.search(text)
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    cue: re.Pattern[str]
+    listed: re.Pattern[str]
+    small: re.Pattern[str]
+
+
+@cache
+def _compiled(languages: tuple[Language, ...]) -> _Patterns | None:
+    cues = [language.cues for language in languages if language.cues is not None]
+    if not cues:
+        return None
+    between = "|".join(c.letters_small_between for c in cues)
+    return _Patterns(
+        cue=re.compile(rf"\b(?:{'|'.join(c.letters for c in cues)})\b"),
+        listed=re.compile(
+            rf"(?:[{_SIGNS}]|\b(?:{'|'.join(c.letters_between for c in cues)})\b){{1,12}}"
+        ),
+        small=re.compile(
+            rf"(?<![^\W_])(?<!['’])[^\W\d_A-Z](?:\s?(?:[,;/+|.·•–—-]|(?:{between})\b|&)"
+            rf"\s?(?:(?:{between})\s)?[^\W\d_A-Z](?![^\W_])(?!['’]\w)){{2,40}}"
+        ),
+    )
+
+
+def listed_letters(text: str, languages: tuple[Language, ...] = LANGUAGES) -> Iterator[Range]:
+    """The half-open ranges of listed letters: one range for letters with only signs in between.
+
+    `"the letters F, U and N"` gives the ranges of "F, U" and "N".
+    """
+    patterns = _compiled(languages)
+    if patterns is None:
+        return
+    cue = patterns.cue.search(text)
     if cue:
-        for small in islice(_SMALL.finditer(text, cue.end()), _MOST):
+        for small in islice(patterns.small.finditer(text, cue.end()), TUNING.most_letters):
             yield small.span()
     run: list[int] = []
     said = False
-    for match in islice(_CAPITAL.finditer(text), _MOST):
+    for match in islice(_CAPITAL.finditer(text), TUNING.most_letters):
         if not match[0].isalpha() or match[0].islower():
             continue
         at = match.start()
         if run:
             gap = (run[-1] + 1, at)
-            if _LISTED.fullmatch(text, *gap) or (said and _PLACED.fullmatch(text, *gap)):
+            if patterns.listed.fullmatch(text, *gap) or (said and _PLACED.fullmatch(text, *gap)):
                 run.append(at)
                 continue
             yield from _ranges(text, run, said)
@@ -49,8 +75,8 @@ def listed(text: str) -> Iterator[tuple[int, int]]:
     yield from _ranges(text, run, said)
 
 
-def _ranges(text: str, run: list[int], said: bool) -> Iterator[tuple[int, int]]:
-    if len(run) < (2 if said else 3):
+def _ranges(text: str, run: list[int], said: bool) -> Iterator[Range]:
+    if len(run) < (TUNING.fewest_letters_after_cue if said else TUNING.fewest_letters):
         return
     start = end = run[0]
     for at in run:

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from inkguard.extract.tuning import TUNING
+
 __all__ = ["capitals", "hashtags"]
 
-_MOST = 1000
 _RUN = re.compile(r"(?<!\S)[^\sa-z]++(?!\S)(?:[ \t\x1e\x1f][^\sa-z]++(?!\S))*+")
 _CHUNK = re.compile(r"\S+")
 _EDGES = ",.;:!?()[]{}<>|/\\*~_-–—\"'"
 _ENDS = frozenset(",.;:")
-_FEW_WORDS = 6
 # How pictures are taken, rendered and stored, and places: in prompts everywhere, and no text.
 _JARGON_WORDS = """
 HD FHD UHD QHD HDR SDR RAW DSLR SLR ISO RGB CMYK CGI VFX DOF FOV POV LED OLED LCD CRT VHS PBR
@@ -29,11 +29,12 @@ _COLOR = re.compile(r"(?=\w*\d|(\w)\1*\Z)(?:[0-9a-fA-F]{3}){1,2}\Z")
 
 def capitals(text: str) -> Iterator[tuple[int, int]]:
     """The half-open ranges of words in capitals; none in a longer text that shouts all through."""
-    runs = list(islice(_RUN.finditer(text), _MOST))
+    runs = list(islice(_RUN.finditer(text), TUNING.most_runs))
     if not runs:
         return
+    few = TUNING.most_shouted_words
     upper = sum(map(str.isupper, text))
-    if upper > sum(map(str.islower, text)) and len(text.split(None, _FEW_WORDS)) > _FEW_WORDS:
+    if upper > sum(map(str.islower, text)) and len(text.split(None, few)) > few:
         return
     for run in runs:
         yield from _in_run(text, run.start(), run.end())
@@ -61,7 +62,7 @@ def _in_run(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def hashtags(text: str) -> Iterator[tuple[int, int]]:
     """The half-open ranges of words after a "#" that are neither numbers nor colours."""
-    for tag in islice(_TAG.finditer(text), _MOST):
+    for tag in islice(_TAG.finditer(text), TUNING.most_runs):
         word = tag["text"]
         if not word.isdigit() and not _COLOR.match(word):
             yield tag.span("text")

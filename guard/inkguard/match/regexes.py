@@ -9,12 +9,11 @@ from typing import Any
 import re2  # type: ignore[import-untyped]
 
 from inkguard.fork import lazy
-from inkguard.match.fold import fold
+from inkguard.match.fold import FoldedText, fold
+from inkguard.match.tuning import TUNING
 from inkguard.types import Action, Severity
 
 __all__ = ["Pattern", "compiled"]
-
-_MEMORY = 1 << 20  # bytes of one pattern's program
 
 
 def compiled(expression: str) -> Any:
@@ -22,7 +21,7 @@ def compiled(expression: str) -> Any:
     options = re2.Options()
     options.log_errors = False  # RE2 would write the expression to standard error
     options.case_sensitive = False
-    options.max_mem = _MEMORY
+    options.max_mem = TUNING.regex_memory
     try:
         return re2.compile(expression, options)
     except re2.error as error:
@@ -55,9 +54,12 @@ class Pattern:
         """The instructions of the compiled program: time is at most this for each character."""
         return int(self._re2.programsize)
 
-    def find(self, text: str) -> Iterator[tuple[int, int]]:
-        """The half-open ranges of the text whose folded form matches; empty matches are none."""
-        folded = fold(text)
+    def find(self, text: str | FoldedText) -> Iterator[tuple[int, int]]:
+        """The half-open ranges of the text whose folded form matches; empty matches are none.
+
+        Of a part of a `FoldedText` the offsets are those of the whole.
+        """
+        folded = fold(text) if isinstance(text, str) else text.plain
         for match in self._re2.finditer(folded.text):
             if match.end() > match.start():
-                yield folded.span(*match.span())
+                yield folded.to_prompt(*match.span())

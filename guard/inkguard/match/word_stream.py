@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
+import string
 from bisect import bisect_left
 
 from inkguard.fork import lazy
-from inkguard.match.term_pattern import Form
+from inkguard.match.term_pattern import TermPattern
 
-__all__ = ["Line"]
+__all__ = ["WordStream"]
 
 _TOKEN = re.compile(r"[^\W_]+")
-_BETWEEN = re.compile(r"[\W_]+")
 _SPACE = re.compile(" ")
-_DOUBLED = re.compile(r"([^\W\d_])\1")
+_DOUBLES = tuple((letter * 2, letter) for letter in string.ascii_lowercase)
 _RUN = re.compile(r"([^\W\d_])\1+")
 _PIECE = re.compile(r"([^\W\d_])\1*|.")
 
 
-class Line:
+class WordStream:
     """The words of a folded text, in single letters, a space before, between and after them.
 
     Where its characters stand in the folded text is worked out word by word, when it is asked for: most
@@ -27,9 +27,9 @@ class Line:
 
     def __init__(self, folded: str) -> None:
         self._folded = folded
-        apart = _BETWEEN.sub(" ", f" {folded} ")
-        self._plain = _DOUBLED.search(apart) is None
-        self.text = apart if self._plain else _RUN.sub(r"\1", apart)
+        apart = " ".join(("", *_TOKEN.findall(folded), ""))
+        self.text = _without_doubles(apart)
+        self._no_doubles = self.text == apart
 
     @lazy
     def breaks(self) -> list[int]:
@@ -45,9 +45,9 @@ class Line:
         number = bisect_left(self.breaks, place)
         return self.breaks[number - 1] + 1, self.breaks[number]
 
-    def runs(self, start: int, end: int) -> list[int]:
+    def repeat_counts(self, start: int, end: int) -> list[int]:
         """How often each character of `text[start:end]` stands in the folded text."""
-        if self._plain:
+        if self._no_doubles:
             return [1] * (end - start)
         found: list[int] = []
         while start < end:
@@ -65,11 +65,11 @@ class Line:
             return [1] * (end - start)
         return [len(match[0]) for match in _PIECE.finditer(self._folded, start, end)]
 
-    def covers(self, start: int, end: int, form: Form) -> bool:
-        """Whether `text[start:end]` has each letter as often as the form needs it."""
-        if form.plain and (self._plain or form.entry is not None):
+    def has_required_repeats(self, start: int, end: int, pattern: TermPattern) -> bool:
+        """Whether `text[start:end]` has each letter as often as the pattern needs it."""
+        if pattern.no_doubles and (self._no_doubles or pattern.entry is not None):
             return True
-        return form.covers(self.runs(start, end))
+        return pattern.has_required_repeats(self.repeat_counts(start, end))
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where `text[start:end]`, which begins and ends with a word's letter, lies in the folded text."""
@@ -78,19 +78,24 @@ class Line:
     def _place(self, place: int) -> tuple[int, int]:
         number = bisect_left(self.breaks, place) - 1
         start, within = self._words[number][0], place - self.breaks[number] - 1
-        if self._plain:
+        if self._no_doubles:
             return start + within, start + within + 1
         pieces = self._pieces(number)
         start += sum(pieces[:within])
         return start, start + pieces[within]
 
-    def neighbours(self, number: int) -> tuple[str, int, str]:
-        """A word (the first is 0) and the one after it, as folded, and how far apart they stand."""
-        (start, end), (next_start, next_end) = self._words[number : number + 2]
-        return self._folded[start:end], next_start - end, self._folded[next_start:next_end]
-
-    def spelled(self, start: int, end: int) -> str:
+    def original_spelling(self, start: int, end: int) -> str:
         """`text[start:end]` with its letters as often as they stood in the folded text."""
-        if self._plain:
+        if self._no_doubles:
             return self.text[start:end]
-        return "".join(map(str.__mul__, self.text[start:end], self.runs(start, end)))
+        return "".join(map(str.__mul__, self.text[start:end], self.repeat_counts(start, end)))
+
+
+def _without_doubles(text: str) -> str:
+    """Runs of one letter made one: `" looser "` gives `" loser "`. Digits never collapse."""
+    if not text.isascii():
+        return _RUN.sub(r"\1", text)
+    for double, letter in _DOUBLES:  # much faster than the expression, since most are not there
+        while double in text:
+            text = text.replace(double, letter)
+    return text

@@ -6,22 +6,22 @@ import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from inkguard.match.fold import fold
 from inkguard.policy.model import Policy
-from inkguard.policy.rules import Found, Kind, PolicyException, Rule, covered
+from inkguard.policy.rules import FindingInContext, Kind, PolicyException, Rule, covered
+from inkguard.text import MappedText
 from inkguard.types import Action, Finding
 
-__all__ = ["Ruled", "decide", "ruled"]
+__all__ = ["RuledFinding", "decide", "ruled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ruled:
+class RuledFinding:
     """What was found, with the policy's action in its finding, and what decided that.
 
     `asked` is what the word list or threshold asks for; `by` is None where nothing else decided.
     """
 
-    found: Found
+    found: FindingInContext
     asked: Action
     by: Rule | PolicyException | None = None
 
@@ -31,22 +31,27 @@ class Ruled:
 
 
 def ruled(
-    policy: Policy, prompt: str, found: Sequence[Found], day: datetime.date | None = None
-) -> list[Ruled]:
-    """Exceptions that hold on `day` (today in UTC), then rules, then what the list asks for."""
+    policy: Policy,
+    folded: MappedText,
+    found: Sequence[FindingInContext],
+    day: datetime.date | None = None,
+) -> list[RuledFinding]:
+    """Exceptions that hold on `day` (today in UTC), then rules, then what the list asks for.
+
+    `folded` is the prompt's fold, in which the exceptions' texts are looked for.
+    """
     exceptions: tuple[PolicyException, ...] = ()
     if found and policy.exceptions:
         exceptions = policy.exceptions_on(day or datetime.datetime.now(datetime.UTC).date())
-    folded = fold(prompt) if exceptions else None
-    ranges = [covered(e, folded) for e in exceptions] if folded is not None else []
+    ranges = [covered(e, folded) for e in exceptions]
     return [_ruled(policy, f, list(zip(exceptions, ranges, strict=True))) for f in found]
 
 
 def _ruled(
     policy: Policy,
-    found: Found,
+    found: FindingInContext,
     exceptions: Sequence[tuple[PolicyException, Sequence[tuple[int, int]]]],
-) -> Ruled:
+) -> RuledFinding:
     asked = found.finding.action
     by: Rule | PolicyException | None = next(
         (e for e, ranges in exceptions if e.fits(found, ranges)), None
@@ -59,12 +64,12 @@ def _ruled(
         if found.cap is not None and Kind.OUTSIDE not in rule.when.kinds:
             action = min(action, found.cap)
     if action is asked:
-        return Ruled(found=found, asked=asked, by=by)
+        return RuledFinding(found=found, asked=asked, by=by)
     changed = replace(found, finding=replace(found.finding, action=action))
-    return Ruled(found=changed, asked=asked, by=by)
+    return RuledFinding(found=changed, asked=asked, by=by)
 
 
-def _rule(policy: Policy, found: Found) -> Rule | None:
+def _rule(policy: Policy, found: FindingInContext) -> Rule | None:
     fitting = (rule for rule in policy.rules if rule.when.fits(found))
     if policy.first:
         return next(fitting, None)

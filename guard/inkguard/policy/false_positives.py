@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from inkguard.errors import PolicyError
+from inkguard.languages import LANGUAGES
 from inkguard.match.matcher import Entry, Matching
 from inkguard.match.term_pattern import single_letters, words_of
 from inkguard.policy.load import default_policy_path
@@ -71,9 +71,8 @@ def _is_meant(entry: Entry, word: str) -> bool:
 
 
 def common_words() -> Iterator[str]:
-    """The most frequent English words of SymSpell's dictionary, the most frequent first."""
-    text = (files("symspellpy") / "frequency_dictionary_en_82_765.txt").read_text("utf-8-sig")
-    return islice((line.partition(" ")[0] for line in text.splitlines()), _COMMON)
+    """The most frequent words of each language that knows them, the most frequent first."""
+    return chain.from_iterable(islice(known.frequent(), _COMMON) for known in LANGUAGES)
 
 
 def harmless_words(path: Path) -> dict[str, list[str]]:

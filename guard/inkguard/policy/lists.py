@@ -154,6 +154,7 @@ def _entry(rule: ListRule, term: str, matching: Matching, misspelled: bool) -> E
         matching=matching,
         everywhere=rule.everywhere,
         misspelled=misspelled,
+        locale=rule.locale,
     )
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from inkguard.errors import PolicyError
 from inkguard.frozen import freeze
-from inkguard.match.matcher import WordLists
+from inkguard.match.matcher import Matcher
 from inkguard.package_data import data_folder
 from inkguard.policy import sections
 from inkguard.policy.imported_lists import FORMATS, read_rows
@@ -78,12 +78,14 @@ def default_policy_path() -> Path:
 class Loaded:
     """A policy, and what its authors' tools ask of it.
 
-    `places` says where each term and expression stands (file:line:column, by its id); `chain` are
-    the policy files, the outermost first; `replaced` are terms that stand twice.
+    `places` says where each term and expression stands (file:line:column, by its id), `allow_places`
+    where each allowed term does (by the term); `chain` are the policy files, the outermost first;
+    `replaced` are terms that stand twice.
     """
 
     policy: Policy
     places: Mapping[str, str]
+    allow_places: Mapping[str, str]
     chain: tuple[Path, ...]
     replaced: tuple[Replaced, ...]
 
@@ -147,7 +149,7 @@ class _Loader:
             self._collect(number, layer)
         table = self._lists.table
         entries, allow = table.entries, table.allowed
-        words = WordLists(entries, allow=allow, compound_parts=self._parts)
+        words = Matcher(entries, allow=allow, compound_parts=self._parts)
         places, patterns = self._lists.places, self._lists.patterns
         names = sections.RuleNames(self._lists.rules, self._detoxify, table.ids, places)
         locales = {rule.locale for rule in self._lists.rules.values() if rule.locale is not None}
@@ -197,6 +199,7 @@ class _Loader:
         return Loaded(
             policy=policy,
             places=places,
+            allow_places=table.allow_places,
             chain=tuple(layer.path for layer in outer_first),
             replaced=tuple(table.replaced),
         )

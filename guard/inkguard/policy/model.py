@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inkguard.frozen import FrozenDict, freeze
-from inkguard.match.matcher import Entry, WordLists
+from inkguard.match.matcher import Entry, Matcher
 from inkguard.match.regexes import Pattern
 from inkguard.policy.rules import PolicyException, Rule
 from inkguard.types import Action, PolicyRef, Severity, TextSpan, VerifyWith
@@ -166,7 +166,7 @@ class Policy:
     allow: tuple[str, ...] = field(repr=False)
     replacements: Replacements = field(repr=False)
     entries: tuple[Entry, ...] = field(repr=False)
-    words: WordLists = field(repr=False, compare=False)
+    words: Matcher = field(repr=False, compare=False)
     patterns: tuple[Pattern, ...] = field(default=(), repr=False)
     compound_parts: tuple[str, ...] = field(default=(), repr=False)
     rules: tuple[Rule, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from inkguard.match.matcher import WordLists
+from inkguard.match.matcher import Matcher
 from inkguard.match.regexes import Pattern
 from inkguard.policy.model import Replacements, Strategy, Use
 from inkguard.policy.yaml_positions import Node
@@ -42,7 +42,7 @@ class ReplacementsDraft:
         for key, node in fields["categories"].items() if "categories" in fields else ():
             self._categories[key.known("category", categories)] = self._read(node)
 
-    def finished(self, words: WordLists, patterns: Sequence[Pattern]) -> Replacements:
+    def finished(self, words: Matcher, patterns: Sequence[Pattern]) -> Replacements:
         """All of it, judged by the policy's lists."""
         assert self._root is not None
         if not self._words:
@@ -84,7 +84,7 @@ class ReplacementsDraft:
 
 
 def _harmless(
-    node: Node, shape: tuple[int, ...], words: WordLists, patterns: Sequence[Pattern]
+    node: Node, shape: tuple[int, ...], words: Matcher, patterns: Sequence[Pattern]
 ) -> str:
     parts = node.string().split()
     if tuple(map(len, parts)) != shape or not all(p.isascii() and p.isalpha() for p in parts):
@@ -98,7 +98,7 @@ def _lettered(node: Node) -> None:
         node.fail("expected a word of letters a to z")
 
 
-def _judged(node: Node, words: WordLists, patterns: Sequence[Pattern]) -> str:
+def _judged(node: Node, words: Matcher, patterns: Sequence[Pattern]) -> str:
     text = node.string()
     if words.find(text) or any(any(p.find(text)) for p in patterns):
         node.fail("the policy's own word lists flag this replacement")

@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from inkguard.match.fold import Folded, fold
+from inkguard.match.fold import fold
+from inkguard.text import MappedText
 from inkguard.types import Action, Finding, Severity
 
-__all__ = ["Condition", "Found", "Kind", "PolicyException", "Rule", "Source", "covered"]
+__all__ = ["Condition", "FindingInContext", "Kind", "PolicyException", "Rule", "Source", "covered"]
 
 _TOKEN = re.compile(r"[^\W_]+")
 
@@ -34,7 +35,7 @@ class Source(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FindingInContext:
     """A finding with the action that its list or threshold asks for, and what else rules look at.
 
     `reading` is the matcher's. `cap` is the strictest action outside of spans, None where there is
@@ -60,7 +61,7 @@ class Condition:
     least: float = 0.0
     most: float = 1.0
 
-    def fits(self, found: Found) -> bool:
+    def fits(self, found: FindingInContext) -> bool:
         """Whether a finding is meant."""
         f = found.finding
         return (
@@ -112,7 +113,7 @@ class PolicyException:
     rule: str | None = None
     place: str = field(default="", compare=False)
 
-    def fits(self, found: Found, ranges: Sequence[tuple[int, int]]) -> bool:
+    def fits(self, found: FindingInContext, ranges: Sequence[tuple[int, int]]) -> bool:
         """Whether a finding is meant; `ranges` are where `text` stands in the prompt."""
         f = found.finding
         if self.rule is not None and not is_part(self.rule, f.rule):
@@ -125,13 +126,13 @@ def is_part(name: str, rule: str) -> bool:
     return rule == name or (rule.startswith(name) and rule[len(name)] in ".#")
 
 
-def covered(exception: PolicyException, folded: Folded) -> list[tuple[int, int]]:
+def covered(exception: PolicyException, folded: MappedText) -> list[tuple[int, int]]:
     """The half-open ranges of the original text in which an exception's text stands, as whole words."""
     return list(_ranges(exception.text, folded)) if exception.text is not None else []
 
 
-def _ranges(text: str, folded: Folded) -> Iterator[tuple[int, int]]:
+def _ranges(text: str, folded: MappedText) -> Iterator[tuple[int, int]]:
     words = _TOKEN.findall(fold(text).text)
     pattern = r"[\W_]+".join(map(re.escape, words))
     for match in re.finditer(rf"(?<![^\W_]){pattern}(?![^\W_])", folded.text):
-        yield folded.span(*match.span())
+        yield folded.to_prompt(*match.span())

@@ -103,3 +103,8 @@ class TermTable:
             Replaced(kept.place, self._id(kept), lost.place, self._id(lost))
             for kept, lost in self._replaced
         ]
+
+    @property
+    def allow_places(self) -> dict[str, str]:
+        """Where each allowed term stands, by the term."""
+        return {t.text: t.place for t in self._terms.values() if t.entry is None}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inkguard.match.matcher import WordLists
+from inkguard.match.matcher import Matcher
 from inkguard.policy.load import load_policy
 from inkguard.types import Action
 
@@ -23,7 +23,7 @@ CYRILLIC = dict(zip("aceopxyijsABCEHKMOPTX", "асеорхуіјѕАВСЕНКМ
 HARMLESS = st.sampled_from(["a lovely day", "1 + 1 = 2", "(hello)", "e-mail: x@y.org", "***", "😀"])
 
 
-def found(lists: WordLists, text: str) -> bool:
+def found(lists: Matcher, text: str) -> bool:
     return any(m.entry.action.rank >= Action.SUBSTITUTE.rank for m in lists.find(text))
 
 

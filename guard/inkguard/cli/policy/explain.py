@@ -1,20 +1,20 @@
-"""`inkguard policy explain`: how a policy comes to its decision on one prompt."""
+"""`inkguard policy explain`: how a policy comes to its decision on one prompt, and why not to another."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from inkguard.check.findings import look
-from inkguard.check.scoring import Scored, scored_texts
+from inkguard.check.scoring import ScoringInput
+from inkguard.check.trace import CheckTrace, DonorAttempt, DroppedMatch, DropReason, TextReading
 from inkguard.cli.policy.common import (
     COLORS,
     Json,
@@ -26,40 +26,22 @@ from inkguard.cli.policy.common import (
     shown,
 )
 from inkguard.cli.policy.underline import Mark, marked
-from inkguard.errors import InvalidInput
-from inkguard.extract import extract, readings
-from inkguard.match.fold import variants
-from inkguard.policy.apply import Ruled
+from inkguard.policy.apply import RuledFinding
 from inkguard.policy.load import Loaded, read_policy
 from inkguard.policy.model import Mode, Policy
 from inkguard.policy.rules import PolicyException, Rule
-from inkguard.types import MAX_PROMPT, Action, Decision, TextSpan
+from inkguard.types import Action, TextSpan
 
-__all__ = ["Explanation", "explain", "explained"]
+__all__ = ["explain"]
 
-_MOST_READINGS = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A text that the word lists read: where it comes from, and by which transform."""
-
-    where: str
-    how: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Every step of one decision; `scores` are those of `scored`, empty where no classifier ran."""
-
-    spans: tuple[TextSpan, ...]
-    left_out: tuple[TextSpan, ...]
-    readings: tuple[Reading, ...]
-    scored: tuple[Scored, ...]
-    scores: tuple[dict[str, float], ...]
-    ruled: tuple[Ruled, ...]
-    decision: Decision
+_MAX_READINGS = 40
+_WHERE = 9  # columns of "start:end"
+_WHY_NOT = {
+    DropReason.ALLOWED: "the text as a whole is allowed",
+    DropReason.CHANCE: "plain words only happen to read so",
+    DropReason.LONGER_WORD: "a longer word, put together, only happens to hold it",
+    DropReason.OUTSIDE: "it is outside of the text to be drawn, which the policy does not check",
+}
 
 
 def explain(
@@ -71,50 +53,22 @@ def explain(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show each step from a prompt to its decision: what is read, how, what matched, which rule decided."""
-    if len(prompt) > MAX_PROMPT:
-        raise InvalidInput("prompt", f"at most {MAX_PROMPT} code points, got {len(prompt)}")
+    """Show each step from a prompt to its decision: what is read, how, what matched, what decided, and what was let be."""
     loaded = read_policy(policy)
-    found = explained(loaded.policy, prompt, lists_only)
+    trace = checker_for(loaded.policy, lists_only).trace(prompt)
     if as_json:
-        print(json.dumps(_json(loaded.policy, found), ensure_ascii=False))
+        print(json.dumps(_json(loaded, trace), ensure_ascii=False))
         return
     console = out() if svg is None else Console(highlight=False, record=True, width=120)
-    _print(console, loaded, prompt, found)
+    _print(console, loaded, prompt, trace, lists_only)
     if svg is not None:
         console.save_svg(str(svg), title="inkguard policy explain")
 
 
-def explained(policy: Policy, prompt: str, lists_only: bool = False) -> Explanation:
-    """The steps, as the policy decides when it is enforced."""
-    checker = checker_for(policy, lists_only)
-    decision = checker.check(prompt)
-    every = extract(prompt)
-    spans = tuple(filter(policy.extraction.keeps, every))
-    scored = scored_texts(checker.policy, prompt, spans)
-    scores = checker.scores(scored)
-    return Explanation(
-        spans=spans,
-        left_out=tuple(span for span in every if span not in spans),
-        readings=tuple(_readings(prompt, spans)),
-        scored=tuple(scored),
-        scores=tuple(scores or ()),
-        ruled=tuple(look(checker.policy, prompt, spans, scores)),
-        decision=decision,
-    )
-
-
-def _readings(prompt: str, spans: Sequence[TextSpan]) -> list[Reading]:
-    found = [
-        Reading(offset(span.start, span.end), variant.how, variant.text)
-        for span in spans
-        for variant in variants(span.text)
-    ]
-    return found + [Reading("spans", r.kind, r.text) for r in readings(prompt, spans)]
-
-
-def _print(console: Console, loaded: Loaded, prompt: str, found: Explanation) -> None:
-    policy, decision = loaded.policy, found.decision
+def _print(
+    console: Console, loaded: Loaded, prompt: str, trace: CheckTrace, lists_only: bool
+) -> None:
+    policy, decision = loaded.policy, trace.decision
     console.print(
         shown(decision.action) + Text(f"  {decision.reason}", "default"),
         Text(f" (policy {policy.name} {policy.version}, {policy.digest[:12]})", style="dim"),
@@ -122,30 +76,24 @@ def _print(console: Console, loaded: Loaded, prompt: str, found: Explanation) ->
     if policy.mode is Mode.SHADOW and decision.action > Action.FLAG:
         console.print("The policy is in shadow mode: the picture is drawn unchanged, and flagged.")
     _title(console, f"1 The prompt, {len(prompt)} code points")
-    for line in marked(prompt, [*_span_marks(found), *_finding_marks(found)]):
+    for line in marked(prompt, [*_span_marks(trace), *_finding_marks(trace)]):
         console.print(line, soft_wrap=True)
     _title(console, "2 Text to be drawn")
-    for span in (*found.spans, *found.left_out):
-        ignored = "  left out by the policy's extraction" if span in found.left_out else ""
-        console.print(
-            Text(f"  {offset(span.start, span.end):>9}  {span.cue:<9} {span.text}{ignored}")
-        )
-    if not found.spans and not found.left_out:
-        console.print("  none")
+    _print_rows(console, _span_rows(trace))
     _title(console, "3 How it is read")
-    for reading in found.readings[:_MOST_READINGS]:
-        console.print(Text(f"  {reading.where:>9}  {reading.how:<11} {reading.text}"))
-    if (more := len(found.readings) - _MOST_READINGS) > 0:
-        console.print(f"  and {more} more")
-    if found.scores:
-        _title(console, "4 What the classifier says")
-        _print_scores(console, policy, found)
-    _title(console, "5 What was found, and which rule decided")
-    _print_ruled(console, loaded, found)
-    _title(console, "6 The decision")
-    console.print(Text("  ") + _because(found))
-    if decision.donor_prompt is not None:
-        console.print(Text(f"  drawn instead: {decision.donor_prompt}"))
+    _print_rows(console, _reading_rows(trace.search.readings()))
+    _title(console, "4 What the classifier says")
+    if trace.scores:
+        _print_rows(console, _score_rows(policy, trace))
+    else:
+        console.print(f"  {_why_no_scores(policy, trace, lists_only)}")
+    _title(console, "5 What was found, and what decided")
+    _print_rows(console, (_finding_row(loaded, r) for r in trace.search.ruled))
+    _title(console, "6 What was seen and let be")
+    _print_rows(console, (_dropped_row(loaded, d) for d in trace.search.dropped))
+    _title(console, "7 The decision")
+    for text in _decision_lines(trace):
+        console.print(Padding(text, (0, 0, 0, 2), expand=False))
 
 
 def _title(console: Console, text: str) -> None:
@@ -153,102 +101,222 @@ def _title(console: Console, text: str) -> None:
     console.print(text, style="bold")
 
 
-def _span_marks(found: Explanation) -> list[Mark]:
-    return [Mark(span.start, span.end, "dim", "~") for span in found.spans]
+def _print_rows(console: Console, rows: Iterable[tuple[str | Text, ...]]) -> None:
+    """Rows of a place, a label in some sections, and text. Words of the text are wrapped and never cut."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for row in rows:
+        if not grid.columns:
+            grid.add_column(min_width=_WHERE + 2, justify="right", no_wrap=True)
+            for _ in row[1:-1]:
+                grid.add_column(no_wrap=True)
+            grid.add_column(overflow="fold")
+        grid.add_row(*row)
+    console.print(grid if grid.row_count else "  none")
 
 
-def _finding_marks(found: Explanation) -> list[Mark]:
-    mildest_first = sorted(found.ruled, key=lambda r: r.finding.action)
-    return [
-        Mark(r.finding.start, r.finding.end, f"not dim {COLORS[str(r.finding.action)]}")
-        for r in mildest_first
-    ]
+def _span_marks(trace: CheckTrace) -> list[Mark]:
+    return [Mark(span.start, span.end, "dim", "~") for span in trace.decision.spans]
 
 
-def _print_scores(console: Console, policy: Policy, found: Explanation) -> None:
-    for text, scores in zip(found.scored, found.scores, strict=True):
-        where = offset(*text.places[0]) if len(text.places) == 1 else "spans"
-        line = Text(f"  {where:>9}  ")
+def _finding_marks(trace: CheckTrace) -> list[Mark]:
+    mildest_first = sorted(trace.search.findings, key=lambda f: f.action)
+    return [Mark(f.start, f.end, f"not dim {COLORS[str(f.action)]}") for f in mildest_first]
+
+
+def _span_rows(trace: CheckTrace) -> Iterator[tuple[str, ...]]:
+    if trace.texts is None:
+        return
+    for span in trace.texts.spans:
+        yield offset(span.start, span.end), span.cue, span.text
+    for span in trace.texts.left_out:
+        told = f"{span.text}  left out by the policy's extraction"
+        yield offset(span.start, span.end), span.cue, told
+
+
+def _reading_rows(readings: Iterable[TextReading]) -> Iterator[tuple[str, ...]]:
+    """One for each reading of the prompt's own text, and one for each text that was put together."""
+    rows: list[tuple[TextReading, list[str]]] = []
+    for reading in readings:
+        if reading.source == "wordlist" or reading.label == "plain":
+            rows.append((reading, []))
+        elif reading.label not in (also := rows[-1][1]):  # a disguise of what was put together
+            also.append(reading.label)
+    for reading, also in rows[:_MAX_READINGS]:
+        text = reading.text + (f"  also {', '.join(also)}" if also else "")
+        yield _where(reading), _how(reading.source, reading.label), text
+    if (more := len(rows) - _MAX_READINGS) > 0:
+        yield "", "", f"and {more} more"
+
+
+def _where(reading: TextReading) -> str:
+    if reading.start is None or reading.end is None:
+        return "spans"
+    return offset(reading.start, reading.end)
+
+
+def _how(source: str, label: str) -> str:
+    """In which reading: of the text as it stands, or of what was put together of it."""
+    if source == "wordlist":
+        return label
+    return source if label == "plain" else f"{source}, {label}"
+
+
+def _why_no_scores(policy: Policy, trace: CheckTrace, lists_only: bool) -> str:
+    if lists_only:
+        return "left out: --lists-only"
+    if not policy.uses_classifier:
+        return "the policy has no thresholds for it"
+    if trace.decision.reason.endswith("_error"):
+        return f"nothing: {trace.decision.reason}"
+    return "nothing: there is no text for it to read"
+
+
+def _score_rows(policy: Policy, trace: CheckTrace) -> Iterator[tuple[str, Text]]:
+    inputs: tuple[ScoringInput, ...] = () if trace.texts is None else trace.texts.scoring_inputs
+    for text, scores in zip(inputs, trace.scores, strict=True):
+        line = Text()
         for label, score in scores.items():
             threshold = policy.detoxify.get(label)
             over = threshold is not None and score >= threshold.minimum
             limit = f"/{threshold.minimum:.2f}" if threshold is not None else ""
-            line.append(f"{label} {score:.2f}{limit}  ", "bold red" if over else "dim")
-        console.print(line)
+            # A label and its score stay on one line.
+            line.append(
+                f"{label}\N{NO-BREAK SPACE}{score:.2f}{limit}", "bold red" if over else "dim"
+            )
+            line.append("  ")
+        yield offset(*text.places[0]) if len(text.places) == 1 else "spans", line
 
 
-def _print_ruled(console: Console, loaded: Loaded, found: Explanation) -> None:
-    if not found.ruled:
-        console.print("  nothing")
-        return
-    table = Table("where", "text", "reading", "rule", "severity", "asked", "decided by", "action")
-    table.columns[3].no_wrap = True
-    for r in found.ruled:
-        f = r.finding
-        reading = r.found.reading if f.source == "wordlist" else f"{f.source}, {r.found.reading}"
-        table.add_row(
-            offset(f.start, f.end),
-            Text(f.text, COLORS[str(f.action)]),
-            f"{f.score:.2f}" if f.source == "detoxify" else reading,
-            Text(f"{f.rule}\n{_short(loaded.places.get(f.rule, ''))}".rstrip()),
-            str(f.severity),
-            shown(r.asked),
-            Text(_by(r)),
-            shown(f.action),
-        )
-    console.print(table)
-
-
-def _short(place: str) -> str:
-    """A place without its folders."""
-    return place.rpartition("/")[2]
-
-
-def _by(r: Ruled) -> str:
-    if isinstance(r.by, Rule):
-        return f"rule {r.by.name}\n{_short(r.by.place)}"
-    if isinstance(r.by, PolicyException):
-        return f"exception {r.by.name}, {r.by.owner}, to {r.by.expires}"
-    capped = r.found.cap is not None
-    return f"{r.found.kind.value}: at most {r.found.cap}" if capped else "its list"
-
-
-def _because(found: Explanation) -> Text:
-    decision = found.decision
-    if decision.reason == "donor_rejected":
-        return Text("block: no harmless text was found that is clean in every reading", "red")
-    if decision.reason.endswith("_error"):
-        return shown(decision.action) + Text(f": {decision.reason}")
-    strictest = max((r.finding for r in found.ruled), key=lambda f: f.action, default=None)
-    why = (
-        f": the strictest of {len(found.ruled)}, {strictest.rule}"
-        if strictest
-        else ": nothing found"
+def _finding_row(loaded: Loaded, ruled: RuledFinding) -> tuple[str, Text]:
+    f, color = ruled.finding, COLORS[str(ruled.finding.action)]
+    how = _how(f.source, ruled.found.reading)
+    read = f"scored {f.score:.2f}" if f.source == "detoxify" else f"read {how}"
+    lines = (
+        Text.assemble((f.text, color), f"  {read}"),
+        Text(f"{_with_place(f.rule, loaded.places.get(f.rule))}, {f.severity}"),
+        Text.assemble(
+            "asked ", shown(ruled.asked), f", decided by {_by(ruled)}: ", shown(f.action)
+        ),
     )
-    return shown(decision.action) + Text(why)
+    return offset(f.start, f.end), Text("\n").join(lines)
 
 
-def _json(policy: Policy, found: Explanation) -> dict[str, Any]:
+def _by(ruled: RuledFinding) -> str:
+    by = ruled.by
+    if isinstance(by, Rule):
+        return f"rule {_with_place(by.name, by.place)}"
+    if isinstance(by, PolicyException):
+        return f"exception {_with_place(by.name, by.place)}, {by.owner}, to {by.expires}"
+    if ruled.found.cap is not None:
+        return f"{ruled.found.kind.value}: at most {ruled.found.cap}"
+    return "its threshold" if ruled.finding.source == "detoxify" else "its list"
+
+
+def _dropped_row(loaded: Loaded, dropped: DroppedMatch) -> tuple[str, Text]:
+    how = _how(dropped.source, dropped.reading)
+    read = "scored over its threshold" if dropped.source == "detoxify" else f"read {how}"
+    lines = [
+        f"{dropped.text}  {read}",
+        _with_place(dropped.rule, loaded.places.get(dropped.rule)),
+        _why_not(loaded, dropped),
+    ]
+    if dropped.term is not None:
+        lines[1] += f", the term {dropped.term}"
+    return offset(dropped.start, dropped.end), Text("\n".join(lines))
+
+
+def _why_not(loaded: Loaded, dropped: DroppedMatch) -> str:
+    if dropped.allowed is None:
+        return _WHY_NOT[dropped.why]
+    place = loaded.allow_places.get(dropped.allowed)
+    return f"covered by the allowed term {_with_place(dropped.allowed, place)}"
+
+
+def _with_place(name: str, place: str | None) -> str:
+    """A name, and the place in a policy file without its folders."""
+    return f"{name} ({place.rpartition('/')[2]})" if place else name
+
+
+def _decision_lines(trace: CheckTrace) -> Iterator[Text]:
+    decision, findings = trace.decision, trace.search.findings
+    if decision.reason == "donor_rejected":
+        yield Text("block: no harmless text was found that is clean in every reading", "red")
+    elif decision.reason.endswith("_error"):
+        yield shown(decision.action) + Text(f": {decision.reason}")
+    elif findings:
+        strictest = max(findings, key=lambda f: f.action)
+        yield shown(decision.action) + Text(f": the strictest of {len(findings)}, {strictest.rule}")
+    else:
+        yield shown(decision.action) + Text(": nothing found")
+    for attempt in trace.donors:
+        yield Text(_donor_line(attempt))
+
+
+def _donor_line(attempt: DonorAttempt) -> str:
+    if attempt.accepted:
+        return f"drawn instead: {attempt.prompt}"
+    rules = ", ".join(dict.fromkeys(f"{f.rule} ({f.source})" for f in attempt.findings))
+    return f"tried and refused: {attempt.prompt}\n  found in it: {rules}"
+
+
+def _json(loaded: Loaded, trace: CheckTrace) -> dict[str, Any]:
+    policy, decision = loaded.policy, trace.decision
+    left_out = () if trace.texts is None else trace.texts.left_out
     return {
-        **found.decision.to_json(),
+        **decision.to_json(),
         "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
         "mode": policy.mode.value,
-        "reason": found.decision.reason,
-        "spans": [{"start": s.start, "end": s.end, "cue": s.cue} for s in found.spans],
-        "readings": [{"where": r.where, "how": r.how, "text": r.text} for r in found.readings],
-        "scores": [{k: round(v, 4) for k, v in row.items()} for row in found.scores],
-        "decided": [
-            {
-                "start": r.finding.start,
-                "end": r.finding.end,
-                "rule": r.finding.rule,
-                "source": r.finding.source,
-                "span": r.found.kind.value,
-                "reading": r.found.reading,
-                "asked": str(r.asked),
-                "action": str(r.finding.action),
-                "by": None if r.by is None else r.by.name,
-            }
-            for r in found.ruled
+        "reason": decision.reason,
+        "spans": [_span_json(span) for span in decision.spans],
+        "left_out": [_span_json(span) for span in left_out],
+        "readings": [
+            {"where": _where(r), "how": _how(r.source, r.label), "text": r.text}
+            for r in trace.search.readings()
         ],
+        "scores": [{k: round(v, 4) for k, v in row.items()} for row in trace.scores],
+        "decided": [_ruled_json(ruled) for ruled in trace.search.ruled],
+        "let_be": [_dropped_json(loaded, dropped) for dropped in trace.search.dropped],
+        "donors": [
+            {
+                "prompt": attempt.prompt,
+                "whole_spans": attempt.whole_spans,
+                "accepted": attempt.accepted,
+                "rules": [f.rule for f in attempt.findings],
+            }
+            for attempt in trace.donors
+        ],
+    }
+
+
+def _span_json(span: TextSpan) -> dict[str, Any]:
+    return {"start": span.start, "end": span.end, "cue": span.cue}
+
+
+def _ruled_json(ruled: RuledFinding) -> dict[str, Any]:
+    finding = ruled.finding
+    return {
+        "start": finding.start,
+        "end": finding.end,
+        "rule": finding.rule,
+        "source": finding.source,
+        "span": ruled.found.kind.value,
+        "reading": ruled.found.reading,
+        "asked": str(ruled.asked),
+        "action": str(finding.action),
+        "by": None if ruled.by is None else ruled.by.name,
+    }
+
+
+def _dropped_json(loaded: Loaded, dropped: DroppedMatch) -> dict[str, Any]:
+    return {
+        "start": dropped.start,
+        "end": dropped.end,
+        "text": dropped.text,
+        "rule": dropped.rule,
+        "source": dropped.source,
+        "reading": dropped.reading,
+        "why": str(dropped.why),
+        "term": dropped.term,
+        "allowed": dropped.allowed,
+        "allowed_at": loaded.allow_places.get(dropped.allowed or ""),
     }

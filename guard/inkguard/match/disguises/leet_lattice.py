@@ -1,4 +1,4 @@
-"""Words in which digits and signs stand for letters: every reading is followed, none is guessed.
+"""Words in which digits and signs stand for letters, each for any of several.
 
 A word's symbols span a lattice: "1" may be i, l or 1, "\\\\/" is v, a dash may be nothing. The walk
 goes through the lattice and the lists' automaton together and leaves a path as soon as no term
@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from inkguard.match.fold import LEET
-from inkguard.match.term_index import Index
-from inkguard.match.term_pattern import Form
+from inkguard.match.disguises.base import Attempt, Disguise, DisguisedText, Hit
+from inkguard.match.disguises.leet import LEET
+from inkguard.match.term_index import TermIndex
+from inkguard.match.term_pattern import TermPattern
+from inkguard.match.tuning import TUNING
 
-__all__ = ["walks"]
+__all__ = ["LeetLattice"]
 
 _SHAPES = {
     "\\": (("\\/\\/", "w"), ("\\/", "v")),
@@ -30,22 +32,18 @@ _SHAPES = {
     "u": (("uu", "w"),),
 }
 _SKIPPED = frozenset("._-~*·•^=‐‑‒–—")
-_MOST_SKIPPED = 3
 _OPENING, _CLOSING = "\"'([{<“‘«", ".,!?;:'\")]}>”’»"
 # Words that are not letters alone, but for quotes and such around them; a bracket may be a letter.
 _WORD = re.compile(
-    rf"(?<!\S)(?![{re.escape(_OPENING)}]*[^\W\d_]+[{re.escape(_CLOSING)}]*(?!\S))\S*[^\W_]\S*"
-    r"|(?<!\S)[(\[{<][^\W\d_]+(?!\S)"
+    rf"(?![{re.escape(_OPENING)}]*[^\W\d_]+[{re.escape(_CLOSING)}]*(?!\S))\S*[^\W_]\S*"
+    r"|[(\[{<][^\W\d_]+(?!\S)"
 )
-_MOST_STATES = 3000  # of one text: a drawn text needs less, and noise must not cost seconds
-_FARTHEST = 40
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
+class _State(NamedTuple):
     at: int
     key: str  # with its leading space, in single letters
-    runs: tuple[int, ...]
+    repeats: tuple[int, ...]
     letters: int = 0
     digits: int = 0
     skipped: int = 0
@@ -53,46 +51,61 @@ class _State:
     @property
     def place(self) -> tuple[int, str, bool]:
         """What decides where the walk can go from here."""
-        return self.at, self.key, bool(self.runs) and self.runs[-1] > 1
+        return self.at, self.key, bool(self.repeats) and self.repeats[-1] > 1
 
 
-def walks(text: str, index: Index) -> Iterator[tuple[int, int, Form]]:
-    """Terms of one word, in words of the folded `text` that are not letters alone.
+class LeetLattice(Disguise):
+    """Digits and signs that stand for letters, where one sign may be several letters, or several signs are one.
 
-    Looks at a bounded number of states; the rest of a very long text is left to the plain readings.
+    Example: 1Di()t
+    Leaves alone: words of letters alone; what would need digits for most of a short word (prices, number plates,
+    versions); what is more than 40 characters into a word.
+    Known misses: terms of several words; letters drawn with signs that the table does not have.
+    Place: after `leet`, which is cheaper and names what it finds more simply.
     """
-    budget = _MOST_STATES
-    for match in _WORD.finditer(text):
-        start, end = match.span()
-        while end > start and text[end - 1] in _CLOSING:
-            end -= 1
-        word = text[start:end].lstrip(_OPENING)
-        opened = {start, end - len(word)}  # "(unt" as well as "(idiot"
-        for first in range(start, end):
-            if budget > 0 and (first in opened or not _goes_on(text[first - 1])):
-                found, states = _from(text, first, min(end, first + _FARTHEST), index)
-                budget -= states
-                yield from ((first, after, form) for after, form in found)
+
+    label = "lattice"
+
+    def attempts(self, text: DisguisedText) -> Iterator[Attempt]:
+        """One for each place at which a word that is not letters alone may begin.
+
+        Looks at a bounded number of states; the rest of a very long text is left to the other disguises.
+        """
+        plain = text.plain.text
+        budget = TUNING.most_leet_states
+        for start, end in text.chunks:
+            if not _WORD.match(plain, start, end):
+                continue
+            while end > start and plain[end - 1] in _CLOSING:
+                end -= 1
+            word = plain[start:end].lstrip(_OPENING)
+            opened = {start, end - len(word)}  # "(unt" as well as "(idiot"
+            for first in range(start, end):
+                if budget > 0 and (first in opened or not _continues_word(plain[first - 1])):
+                    after = min(end, first + TUNING.farthest_leet)
+                    hits, states = _leet_hits(plain, first, after, self._terms)
+                    budget -= states
+                    yield Attempt(self.label, text.plain.slice(first, after), hits)
 
 
-def _goes_on(char: str) -> bool:
+def _continues_word(char: str) -> bool:
     return char.isalnum() or char in LEET
 
 
-def _from(text: str, first: int, end: int, index: Index) -> tuple[list[tuple[int, Form]], int]:
-    """The terms that begin at `first`, with their ends, and how many states the walk had."""
-    found: list[tuple[int, Form]] = []
+def _leet_hits(text: str, first: int, end: int, terms: TermIndex) -> tuple[list[Hit], int]:
+    """The terms that begin at `first`, in offsets from there, and how many states the walk had."""
+    found: list[Hit] = []
     waiting = [_State(first, " ", ())]
     seen = {waiting[0].place}
     while waiting:
         state = waiting.pop()
-        for form in index.at(state.key) if text[state.at - 1] not in _SKIPPED else ():
-            after = _after(text, state.at, end, form)
-            if after and _meant(state, form):
-                found.append((after, form))
+        for pattern in terms.with_key(state.key) if text[state.at - 1] not in _SKIPPED else ():
+            after = _word_end(text, state.at, end, pattern)
+            if after and _is_plausible(state, pattern):
+                found.append((0, after - first, pattern.of))
         if state.at < end:
             for new in _steps(text, state, end):
-                if new.place not in seen and (new.key == state.key or index.begins(new.key)):
+                if new.place not in seen and (new.key == state.key or terms.has_prefix(new.key)):
                     seen.add(new.place)
                     waiting.append(new)
     return found, len(seen)
@@ -107,8 +120,10 @@ def _steps(text: str, state: _State, end: int) -> Iterator[_State]:
             yield _read(state, at, char, letters=1)
         for letter in LEET.get(char, ""):
             yield _read(state, at, letter, digits=int(char.isdigit()))
-        if char in _SKIPPED and state.runs and state.skipped < _MOST_SKIPPED:
-            yield _State(at, state.key, state.runs, state.letters, state.digits, state.skipped + 1)
+        if char in _SKIPPED and state.repeats and state.skipped < TUNING.most_skipped:
+            yield _State(
+                at, state.key, state.repeats, state.letters, state.digits, state.skipped + 1
+            )
     for shape, letter in _SHAPES.get(char, ()):
         if text.startswith(shape, state.at) and state.at + len(shape) <= end:
             yield _read(state, state.at + len(shape), letter)
@@ -117,28 +132,34 @@ def _steps(text: str, state: _State, end: int) -> Iterator[_State]:
 def _read(state: _State, at: int, letter: str, letters: int = 0, digits: int = 0) -> _State:
     letters, digits = state.letters + letters, state.digits + digits
     if state.key[-1] == letter and not letter.isdigit():
-        runs = (*state.runs[:-1], state.runs[-1] + 1)
-        return _State(at, state.key, runs, letters, digits)
-    return _State(at, state.key + letter, (*state.runs, 1), letters, digits)
+        repeats = (*state.repeats[:-1], state.repeats[-1] + 1)
+        return _State(at, state.key, repeats, letters, digits)
+    return _State(at, state.key + letter, (*state.repeats, 1), letters, digits)
 
 
-def _after(text: str, at: int, end: int, form: Form) -> int:
-    """Where the word ends that a form stands at the beginning of; 0 where it goes on otherwise."""
+def _word_end(text: str, at: int, end: int, pattern: TermPattern) -> int:
+    """Where the word ends that a term stands at the beginning of; 0 where it goes on otherwise."""
     stop = at
     while stop < end and (text[stop].isalnum() or text[stop] in LEET):
         stop += 1
     rest = text[at:stop]
-    if rest and not rest.isdigit() and rest not in form.rests and rest.strip("!|+") != "":
+    if rest and not rest.isdigit() and rest not in pattern.suffixes and rest.strip("!|+") != "":
         plain = "".join(LEET.get(char, char)[0] for char in rest)
-        return stop if plain in form.rests or plain.replace("z", "s") in form.rests else 0
+        return (
+            stop if plain in pattern.suffixes or plain.replace("z", "s") in pattern.suffixes else 0
+        )
     return stop
 
 
-def _meant(state: _State, form: Form) -> bool:
+def _is_plausible(state: _State, pattern: TermPattern) -> bool:
     """Whether a walk took letters enough to be no price, number plate or version by chance."""
-    if form.entry is None or not form.single or not form.covers(state.runs):
+    if (
+        pattern.entry is None
+        or not pattern.one_word
+        or not pattern.has_required_repeats(state.repeats)
+    ):
         return False
-    size = sum(state.runs)
+    size = sum(state.repeats)
     if size <= 3:
         return state.digits <= 1 and state.letters > 0
     return state.letters > 0 or size >= 6

@@ -1,83 +1,117 @@
-"""Words with letters struck out: "f**k", "sh#t", "d—k"."""
+"""Words with letters struck out."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from inkguard.languages.dictionary import english_words
-from inkguard.match.term_index import Index
-from inkguard.match.term_pattern import Form, single_letters
+from inkguard.match.disguises.base import Attempt, Disguise, DisguisedText, Hit
+from inkguard.match.term_pattern import TermPattern, single_letters
+from inkguard.match.tuning import TUNING
 from inkguard.types import Severity
 
-__all__ = ["masked"]
+__all__ = ["Masked"]
 
-_STRONG = "*▮█■●★☆✱✲∗×?%☐□▢♥❤�"
-_WEAK = "-_.•—–#…~=+^&@"
-_ANY = re.escape(_STRONG + _WEAK)
-_STRIKES = re.compile(f"[{re.escape(_STRONG)}]")
-_WORD = re.compile(rf"(?:[^\W\d_]|[{_ANY}])+")
-_SUFFIXES = ("", "s", "es", "ed", "er", "ers", "in", "ing", "y")
+_ALWAYS_MASK = "*▮█■●★☆✱✲∗×?%☐□▢♥❤�"
+_SOMETIMES_MASK = "-_.•—–#…~=+^&@"
+_ANY = re.escape(_ALWAYS_MASK + _SOMETIMES_MASK)
+_STRIKES = re.compile(f"[{re.escape(_ALWAYS_MASK)}]")
+_SIGN = re.compile(f"[{_ANY}]")
+_LONG_DASH = re.compile("[—–…]")
+_WORD = re.compile(rf"(?:[^\W\d_]+|[{_ANY}]+)+")
 _PAIR = re.compile(r"[^\W\d_]{2}|[*]{2}")
-_LONGEST = 20
-_FEWEST_LETTERS = 2
-_SHORTEST_QUESTION = 4
 
 
-def masked(text: str, index: Index) -> Iterator[tuple[int, int, Form]]:
-    """Terms of one word that fit what is left of a masked word of the folded `text`.
+class Masked(Disguise):
+    """Letters struck out, where half of them are left.
 
-    Of those of one category, the strictest: little is left to tell them apart by.
+    Example: id*ot, n#twit
+    Leaves alone: stars between letters ("M*A*S*H"); a question mark after a longer word that a dictionary has
+    ("Win or lose?"), unless the term is worse than mild; a dash or stop at the edge of a word.
+    Known misses: terms of several words; words of which one letter is left, unless the term is worse than mild.
+    Place: after the disguises that say which letter is meant.
     """
-    known: dict[str, list[Form]] = {}
-    for match in _WORD.finditer(text):
-        start, word = match.start(), match[0]
-        if (
-            word.isalpha()
-            or text[start - 1 : start].isdigit()
-            or text[match.end() : match.end() + 1].isdigit()
-        ):
-            continue
-        strong = _STRIKES.search(word) is not None
-        # A dash or a stop before or after a word strikes nothing out.
-        kept = word.lstrip(_WEAK) if not strong else word
-        start += len(word) - len(kept)
-        kept = kept if strong else kept.rstrip(_WEAK)
-        if kept not in known:
-            known[kept] = list(_fits(kept, strong, index))
+
+    label = "masked"
+
+    def attempts(self, text: DisguisedText) -> Iterator[Attempt]:
+        """One for each word with a sign in it that may strike out a letter: `"id*ot"` reads "id?ot".
+
+        Of the terms of one category that fit, the strictest: little is left to tell them apart by.
+        """
+        plain = text.plain.text
+        known: dict[str, list[TermPattern]] = {}
+        for match in _words(plain, text.chunks):
+            start, word = match.start(), match[0]
+            if (
+                word.isalpha()
+                or plain[start - 1 : start].isdigit()
+                or plain[match.end() : match.end() + 1].isdigit()
+            ):
+                continue
+            strong = _STRIKES.search(word) is not None
+            # A dash or a stop before or after a word strikes nothing out.
+            kept = word.lstrip(_SOMETIMES_MASK) if not strong else word
+            start += len(word) - len(kept)
+            kept = kept if strong else kept.rstrip(_SOMETIMES_MASK)
+            if not _may_be_masked(kept, strong):
+                continue
+            if kept not in known:
+                known[kept] = self._candidates(kept, strong)
+            place = text.plain.slice(start, start + len(kept))
+            read = place.with_letters(_SIGN.sub("?", kept))
+            yield Attempt(self.label, read, list(self._hits(kept, known[kept])))
+
+    def _candidates(self, word: str, strong: bool) -> list[TermPattern]:
+        found: dict[str, tuple[tuple[int, int], TermPattern]] = {}  # the strictest of each category
+        for wanted in dict.fromkeys(_wildcards(word)):
+            for suffix in ("", *self._terms.vocabulary.masked_suffixes):
+                if wanted.endswith(suffix) and len(wanted) - len(suffix) > 2:
+                    body = wanted[: len(wanted) - len(suffix)]
+                    for key in _keys(body):
+                        for pattern in self._terms.with_wildcards(" " + key):
+                            fits = suffix in pattern.suffixes and _enough_letters_left(
+                                body, pattern, strong
+                            )
+                            if fits and (entry := pattern.entry):
+                                strict = (entry.action.rank, entry.severity.rank)
+                                if found.get(entry.category, ((-1, -1),))[0] < strict:
+                                    found[entry.category] = strict, pattern
+        return [pattern for _, pattern in found.values()]
+
+    def _hits(self, word: str, patterns: list[TermPattern]) -> Iterator[Hit]:
         # "Win or lose?" asks; but a short word, or what may be worse than mild, is taken for masked.
-        asked = kept[-1:] == "?" and len(kept) > _SHORTEST_QUESTION and kept[:-1] in english_words()
-        for form in known[kept]:
-            if not asked or (form.entry and form.entry.severity.rank >= Severity.MODERATE.rank):
-                yield start, start + len(kept), form
+        long = len(word) > TUNING.shortest_question
+        asked = long and word[-1] == "?" and word[:-1] in self._terms.vocabulary.dictionary
+        for pattern in patterns:
+            moderate = pattern.entry and pattern.entry.severity.rank >= Severity.MODERATE.rank
+            if not asked or moderate:
+                yield 0, len(word), pattern.of
 
 
-def _fits(word: str, strong: bool, index: Index) -> Iterator[Form]:
+def _words(text: str, chunks: Iterable[tuple[int, int]]) -> Iterator[re.Match[str]]:
+    for start, end in chunks:
+        if _SIGN.search(text, start, end):
+            yield from _WORD.finditer(text, start, end)
+
+
+def _may_be_masked(word: str, strong: bool) -> bool:
     letters = sum(map(str.isalpha, word))
-    if len(word) > _LONGEST or letters == len(word) or letters < (1 if strong else 3):
-        return
-    if letters > _FEWEST_LETTERS and not _PAIR.search(word):
-        return  # "M*A*S*H": stars between letters, not in place of them
-    found: dict[str, tuple[tuple[int, int], Form]] = {}  # the strictest of each category
-    for pattern in dict.fromkeys(_patterns(word)):
-        for suffix in _SUFFIXES:
-            if pattern.endswith(suffix) and len(pattern) - len(suffix) > 2:
-                body = pattern[: len(pattern) - len(suffix)]
-                for key in _keys(body):
-                    for form in index.like(" " + key):
-                        if suffix in form.rests and form.entry and _meant(body, form, strong):
-                            entry = form.entry
-                            strict = (entry.action.rank, entry.severity.rank)
-                            if found.get(entry.category, ((-1, -1),))[0] < strict:
-                                found[entry.category] = strict, form
-    yield from (form for _, form in found.values())
+    if (
+        len(word) > TUNING.longest_masked
+        or letters == len(word)
+        or letters < (1 if strong else TUNING.fewest_kept_letters)
+    ):
+        return False
+    # "M*A*S*H": stars between letters, not in place of them
+    return letters <= TUNING.fewest_masked_letters or _PAIR.search(word) is not None
 
 
-def _patterns(word: str) -> Iterator[str]:
+def _wildcards(word: str) -> Iterator[str]:
     """What a word may say, with "?" for each letter that is struck out; a long dash takes two."""
-    yield re.sub(rf"[{_ANY}]", "?", word)
-    if re.search("[—–…]", word):
-        yield re.sub(rf"[{_ANY}]", "?", re.sub("[—–…]", "??", word))
+    yield _SIGN.sub("?", word)
+    if _LONG_DASH.search(word):
+        yield _SIGN.sub("?", _LONG_DASH.sub("??", word))
 
 
 def _keys(body: str) -> Iterator[str]:
@@ -88,16 +122,16 @@ def _keys(body: str) -> Iterator[str]:
         yield key.replace("?", "", 1)
 
 
-def _meant(body: str, form: Form, strong: bool) -> bool:
-    if form.entry is None or not form.single or sum(form.runs) != len(body):
+def _enough_letters_left(body: str, pattern: TermPattern, strong: bool) -> bool:
+    if pattern.entry is None or not pattern.one_word or sum(pattern.min_repeats) != len(body):
         return False
     known = len(body) - body.count("?")
-    if known >= 3 or (strong and known >= _FEWEST_LETTERS):
+    if known >= TUNING.fewest_kept_letters or (strong and known >= TUNING.fewest_masked_letters):
         return known * 2 >= len(body)
     # One letter alone says enough only of words that people usually mask so.
     return (
         strong
-        and len(body) >= 4
+        and len(body) >= TUNING.shortest_one_letter_left
         and body[0] != "?"
-        and form.entry.severity.rank >= Severity.MODERATE.rank
+        and pattern.entry.severity.rank >= Severity.MODERATE.rank
     )
