@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-
-from inkguard.measure.intervals import wilson
+from scipy.stats import binomtest
 
 __all__ = ["alone_table", "class_tables", "group_of", "group_table", "slice_table", "speed_table"]
 
@@ -129,7 +128,9 @@ def _plain(rows: Sequence[Row], flagged: Mapping[str, bool]) -> str:
 
 
 def _share(rows: Sequence[Row], flagged: Mapping[str, bool]) -> str:
-    low, high = wilson(_count(rows, flagged), len(rows))
+    if not rows:
+        return "-"
+    low, high = binomtest(_count(rows, flagged), len(rows)).proportion_ci(method="wilson")
     return f"{_plain(rows, flagged)} [{low:.3f}, {high:.3f}]"
 
 

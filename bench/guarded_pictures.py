@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import binomtest
 from tqdm import tqdm
 
 from inkguard.check.checker import load_checker
 from inkguard.draw.guarded_pipeline import wrap
 from inkguard.draw.load import load_pipeline
 from inkguard.evaluate.prompts import ToxicPrompt, world_prompts
-from inkguard.measure.intervals import wilson
 from inkguard.process import own_process
 from inkguard.types import Method
 from inkguard.verify import DEFAULT_ENGINES, near, readers, readings_of
@@ -116,7 +116,7 @@ def _table(lines: list[dict[str, Any]]) -> None:
         group = groups[name]
         guarded = [line["guarded"] for line in group]
         bare = [line["unguarded"] for line in group if line["unguarded"] is not None]
-        low, high = wilson(sum(guarded), len(guarded))
+        low, high = binomtest(sum(guarded), len(guarded)).proportion_ci(method="wilson")
         print(
             f"| {name} | {sum(guarded)} of {len(guarded)} [{low:.3f}, {high:.3f}] "
             f"| {sum(bare)} of {len(bare)} |"

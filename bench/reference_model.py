@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from scipy.stats import binomtest
 from tqdm import tqdm
 
 from inkguard.draw.load import load_pipeline
 from inkguard.errors import UnsupportedModel
 from inkguard.families.registry import adapter_for
 from inkguard.manifests.manifest import find_manifest
-from inkguard.measure.intervals import wilson
 from inkguard.measure.world.captions import held_out, plain_caption, sample_scene
 from inkguard.measure.world.scene import HEIGHT, WIDTH
 from inkguard.process import own_process
@@ -36,7 +36,7 @@ SEED = 2026
 
 
 def share(name: str, hits: list[bool]) -> str:
-    low, high = wilson(sum(hits), len(hits))
+    low, high = binomtest(sum(hits), len(hits)).proportion_ci(method="wilson")
     return f"{name:28s} {sum(hits):4d}/{len(hits)} = {sum(hits) / len(hits):.3f}  [{low:.3f}, {high:.3f}]"
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import binomtest
 from tqdm import tqdm
 
 from inkguard.check.checker import Checker
@@ -28,7 +29,6 @@ from inkguard.evaluate.prompts import ToxicPrompt, world_prompts
 from inkguard.evaluate.score import Scorer
 from inkguard.families.registry import adapter_for
 from inkguard.manifests.manifest import find_manifest
-from inkguard.measure.intervals import wilson
 from inkguard.policy.load import load_policy
 from inkguard.process import own_process
 from inkguard.score.detoxify import ToxicityClassifier
@@ -146,7 +146,7 @@ def measure(name: str, checker: Checker, scorer: Scorer, count: int) -> None:
     )
     for variant in variants:
         donor, toxic, kept, seconds = zip(*rows[variant.name], strict=True)
-        low, high = wilson(sum(donor), count)
+        low, high = binomtest(sum(donor), count).proportion_ci(method="wilson")
         print(
             f"| {variant.name} | {sum(donor)}/{count} [{low:.2f}, {high:.2f}] | {sum(toxic)}/{count} | "
             f"{np.mean(kept):.3f} | {np.median(seconds) / base:.2f}x |"

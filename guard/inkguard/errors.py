@@ -15,6 +15,7 @@ __all__ = [
     "GuardError",
     "InvalidInput",
     "ManifestError",
+    "MeasureError",
     "MissingExtra",
     "ModelError",
     "PolicyError",
@@ -82,6 +83,10 @@ class UnsupportedModel(ModelError):
 
 class ManifestError(ModelError):
     """A manifest does not fit its model; the message names the difference."""
+
+
+class MeasureError(GuardError):
+    """A measurement cannot begin or go on; the message says where, and what to do."""
 
 
 class ClassifierError(GuardError):

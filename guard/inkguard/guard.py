@@ -87,6 +87,8 @@ class Guard:
         """
         request.validate()
         self.pipeline.check_size(request.width, request.height)
+        if request.negative_prompt is not None:
+            self.pipeline.check_takes("negative_prompt")
         stages = Stages()
         decision = self.checker.check_many([request.prompt], stages)[0]
         return self.draw(request, CheckResult(decision=decision, timings=stages.seconds), on_step)

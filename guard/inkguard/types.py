@@ -242,13 +242,15 @@ LIMITS = Limits()
 class Request:
     """Pictures of one prompt. Sizes in pixels; None means the model's own default.
 
-    Picture n of `pictures` is drawn from the seed `seed + n`.
+    Picture n of `pictures` is drawn from the seed `seed + n`. Not every model takes a `negative_prompt`,
+    and the wire has none.
     """
 
     prompt: str = field(repr=False)
     seed: int = 0
     steps: int = 20
     guidance_scale: float | None = None
+    negative_prompt: str | None = field(default=None, repr=False)
     width: int | None = None
     height: int | None = None
     pictures: int = 1

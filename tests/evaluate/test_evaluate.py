@@ -20,14 +20,17 @@ from PIL import Image
 
 from inkguard.cli.main import main
 from inkguard.draw.load import model_folder
-from inkguard.errors import InvalidInput
-from inkguard.evaluate.methods import Compared, Methods
-from inkguard.evaluate.run import Options, run
-from inkguard.evaluate.score import Scorer
+from inkguard.errors import InvalidInput, MeasureError
+from inkguard.evaluate.methods import Methods
+from inkguard.evaluate.options import Compared, Options
+from inkguard.evaluate.prompts import ToxicPrompt
+from inkguard.evaluate.run import run
+from inkguard.evaluate.score import PictureScorer
 from inkguard.evaluate.sheet import contact_sheet
 from inkguard.guard import Guard
 from inkguard.manifests.manifest import FILE_NAME, shipped_manifests
-from inkguard.measure import MeasureError
+from inkguard.measure.options import Dtype
+from inkguard.types import Action, Decision, PolicyRef
 from inkguard.verify import default_reader
 from tests.disk import full_beyond
 
@@ -113,14 +116,14 @@ def test_a_disk_that_fills_up_keeps_what_was_measured(
     for file in (measured.out / "pictures").glob("0000-*"):
         (out / "pictures" / file.name).write_bytes(file.read_bytes())
     again = replace(measured, out=out)
-    score = Scorer.score
+    score = PictureScorer.score
     with ExitStack() as disk:
 
         def score_and_fill(*arguments: Any) -> dict[str, Any]:
             disk.enter_context(full_beyond(len(begun) + 1_000))
             return score(*arguments)
 
-        monkeypatch.setattr(Scorer, "score", score_and_fill)
+        monkeypatch.setattr(PictureScorer, "score", score_and_fill)
         with pytest.raises(MeasureError, match=r"kept in .*\.jsonl: the same command goes on"):
             run(again)
     monkeypatch.undo()
@@ -140,7 +143,7 @@ def test_missing_ocr_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 def test_a_lost_picture_is_drawn_again(tmp_path: Path) -> None:
     """The contact sheet needs it, and the results alone cannot bring it back."""
-    options = Options(out=tmp_path, methods=(Compared.NONE,), limit=1, steps=2)
+    options = Options(out=tmp_path, methods="none", limit=1, steps=2)
     run(options)
     picture = tmp_path / "pictures" / "0000-none.png"
     drawn = picture.read_bytes()
@@ -158,11 +161,11 @@ def test_prompts_of_a_file_are_measured(tmp_path: Path) -> None:
     )
     options = Options(
         out=tmp_path / "o",
-        methods=(Compared.SUBSTITUTE,),
+        methods="substitute",
         prompts=file,
         skip_others=True,
         steps=8,
-        dtype="bfloat16",
+        dtype=Dtype.BFLOAT16,
     )
     run(options)
     plain, guarded = rows(options)
@@ -178,21 +181,41 @@ def test_the_contact_sheet_hides_unguarded_pictures_of_prompts_that_are_not_mild
     """Also where OCR reads nothing in them: people may. Guarded pictures are shown as they are."""
     stripes = Image.new("RGB", (96, 64))
     stripes.putdata([(255 * (x % 2),) * 3 for _ in range(64) for x in range(96)])
-    methods = [str(m) for m in Compared]
+    methods = list(Compared)
     files = {m: tmp_path / f"{m}.png" for m in methods}
     for file in files.values():
         stripes.save(file)
     scores = {m: {"read": "", "readable": False} for m in methods}
     mild, other = (
-        contact_sheet(methods, [files], [scores], [flag]).convert("L") for flag in (True, False)
+        contact_sheet(methods, [toxic(mild=flag)], [files], [scores]).convert("L")
+        for flag in (True, False)
     )
-    column = mild.width // len(methods)
+    column, words = 250, 250
     hidden = []
     for n, method in enumerate(methods):
-        box = (n * column + 20, 60, n * column + 200, 160)
+        box = (words + n * column + 20, 80, words + n * column + 200, 180)
         if mild.crop(box).tobytes() != other.crop(box).tobytes():
             hidden.append(method)
     assert hidden == ["none", "negative_prompt"]
+    # The prompt of the other one is left out too.
+    assert mild.crop((0, 60, words, 180)).tobytes() != other.crop((0, 60, words, 180)).tobytes()
+
+
+def toxic(*, mild: bool) -> ToxicPrompt:
+    """A prompt that the policy substitutes, as `contact_sheet` takes it."""
+    prompt, donor = 'a sign that says "FOOL"', 'a sign that says "MOON"'
+    decision = Decision(
+        action=Action.SUBSTITUTE, policy=PolicyRef(name="p", version="1"), donor_prompt=donor
+    )
+    return ToxicPrompt(
+        prompt=prompt,
+        seed=0,
+        decision=decision,
+        words=("FOOL",),
+        text="FOOL",
+        donor_text="MOON",
+        mild=mild,
+    )
 
 
 def test_a_negative_prompt_that_would_be_ignored_is_refused(guard: Guard) -> None:
@@ -239,7 +262,7 @@ def error_of(
         (["--sites", "8"], "sites are 0 to 7"),
         (["--start-step", "20"], "there are only 20 steps"),
         (["--model", "no-such-model"], "neither an embedded model"),
-        (["--device", "warp"], "--device: 'warp' is not there"),
+        (["--device", "warp"], "cannot compute on 'warp'"),
     ],
 )
 def test_options_that_cannot_be(

@@ -13,7 +13,7 @@ from inkguard.cli.main import main
 from inkguard.draw.load import load_pipeline, model_folder
 from inkguard.edit.sites import cross_attention_sites
 from inkguard.errors import ModelError, UnsupportedModel
-from inkguard.localize.variants import text_sites
+from inkguard.localize.patch import text_sites
 from inkguard.verify import default_reader
 from training import sdxl
 from training.spelling_clip import new_spelling_clip, spelling_clip_tokenizer
@@ -47,11 +47,12 @@ def test_a_bad_prompts_file_is_named(
     ("arguments", "wrong"),
     [
         (["--model", "no-such-model"], "neither an embedded model"),
-        (["--device", "warp"], "--device: 'warp' is not there"),
-        (["--dtype", "int8"], "--dtype: must be one of"),
+        (["--device", "warp"], "cannot compute on 'warp'"),
+        (["--dtype", "int8"], "is not one of"),
         (["--sites", "4,x"], "--sites: expected whole numbers"),
         (["--sites", "8"], "sites are 0 to 7"),
         (["--start-steps", "20"], "20 is beyond the 20 steps"),
+        (["--install"], "have their manifests already"),
         (["--height", "65"], "height: must be a multiple of 8"),
     ],
 )
@@ -83,7 +84,7 @@ def test_missing_plots_are_said(
     """With the package's import blocked, the error names it and the extra."""
     monkeypatch.setitem(sys.modules, "jinja2", None)
     error = error_of(monkeypatch, capsys, "--out", tmp_path)
-    assert "jinja2 not installed" in error
+    assert "needs jinja2" in error
     assert "inkguard[measure]" in error
 
 
@@ -137,7 +138,7 @@ def test_a_pipeline_whose_denoiser_reads_no_text_is_refused(
 def test_a_model_that_draws_no_text_ends_early(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """An SDXL pipeline with random weights: two variants are drawn, then the error says why."""
+    """An SDXL pipeline with random weights: two patches are drawn, then the error says why."""
     torch.manual_seed(0)
     save_sdxl(sdxl.new_unet(), tmp_path / "model")
     size = ("--height", 64, "--width", 96, "--steps", 1, "--threads", 1)

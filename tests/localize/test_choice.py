@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inkguard.localize.plan import choose, choose_start, ranked
-from inkguard.localize.sweep import Score
+from inkguard.localize.sweep import SweepScore
 
 shares = st.floats(0, 1).map(lambda x: round(x, 3))
 sets = st.lists(st.integers(0, 7), min_size=1, max_size=3, unique=True).map(
@@ -14,14 +14,14 @@ sets = st.lists(st.integers(0, 7), min_size=1, max_size=3, unique=True).map(
 )
 
 
-def score(donor: float, change: float, source: float = 0.1) -> Score:
+def score(donor: float, change: float, source: float = 0.1) -> SweepScore:
     means = {"donor_similarity": donor, "mse_outside": change, "source_similarity": source}
-    return Score(means, 10)
+    return SweepScore(means, 10)
 
 
 @given(st.dictionaries(sets, st.builds(score, shares, shares), min_size=1), shares)
 def test_the_choice_is_the_smallest_set_that_is_good_enough(
-    measured: dict[tuple[int, ...], Score], goal: float
+    measured: dict[tuple[int, ...], SweepScore], goal: float
 ) -> None:
     """No smaller set reaches the goal, no set of its size does with less change; else the best."""
     choice = choose(measured, goal)

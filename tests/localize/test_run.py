@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import pickle
 import shutil
 import signal
 import subprocess
@@ -20,11 +21,17 @@ import yaml
 from PIL import Image
 
 from inkguard.draw.load import load_pipeline, model_folder
+from inkguard.errors import MeasureError
 from inkguard.localize.options import Options
-from inkguard.localize.plan import Findings
+from inkguard.localize.plan import LocalizationResult
 from inkguard.localize.run import run
-from inkguard.manifests.manifest import FILE_NAME, digest_config, find_manifest, load_manifest
-from inkguard.measure import MeasureError
+from inkguard.manifests.manifest import (
+    FILE_NAME,
+    digest_config,
+    find_manifest,
+    load_manifest,
+    shipped_manifests,
+)
 from tests.disk import full_beyond
 
 
@@ -43,7 +50,7 @@ def options(out: Path) -> Options:
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Findings]:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LocalizationResult]:
     """One whole run, and what it found."""
     out = tmp_path_factory.mktemp("run")
     return out, run(options(out))
@@ -54,20 +61,20 @@ def lines(out: Path) -> list[bytes]:
 
 
 def test_the_manifest_fits_the_model_it_was_measured_on(
-    measured: tuple[Path, Findings], tmp_path: Path
+    measured: tuple[Path, LocalizationResult], tmp_path: Path
 ) -> None:
     """Copied into the model's folder it is found, with sites that were measured as evidence."""
-    out, findings = measured
+    out, result = measured
     folder = tmp_path / "model"
     shutil.copytree(model_folder("sd3-tiny"), folder)
     shutil.copy(out / "manifest.yaml", folder / FILE_NAME)
     pipe, _ = load_pipeline(folder)
     manifest = find_manifest(pipe.transformer, folder)
-    assert manifest.sites == findings.final.sites
+    assert manifest.sites == result.final.sites
     assert manifest.modules == tuple(f"transformer_blocks.{s}.attn" for s in manifest.sites)
-    assert (manifest.start_step, manifest.of_steps) == (findings.final.start_step, 4)
+    assert (manifest.start_step, manifest.of_steps) == (result.final.start_step, 4)
     assert manifest.weights_digest is not None
-    assert manifest.evidence["table"].keys() == {v.key for v in findings.scores}
+    assert manifest.evidence["table"].keys() == {v.key for v in result.scores}
     wanted = {"date", "seed", "seeds", "steps", "versions", "command", "rule", "prompts"}
     assert wanted <= manifest.evidence.keys()
     assert manifest.evidence["by_length"].keys() == {"equal", "different"}
@@ -81,22 +88,22 @@ def test_the_manifest_fits_the_model_it_was_measured_on(
     assert written["substitution"]["share_of_parameters"] == pytest.approx(share, abs=1e-6)
 
 
-def test_the_site_that_draws_letters_is_found(measured: tuple[Path, Findings]) -> None:
+def test_the_site_that_draws_letters_is_found(measured: tuple[Path, LocalizationResult]) -> None:
     """The best single site of the few pairs is among the shipped manifest's."""
-    _, findings = measured
-    singles = findings.singles()
+    _, result = measured
+    singles = result.singles()
     assert len(singles) == 8
     shipped = find_manifest(load_pipeline("sd3-tiny")[0].transformer, model_folder("sd3-tiny"))
     assert max(singles, key=lambda n: singles[n]["donor_similarity"]) in shipped.sites
 
 
-def test_every_variant_is_in_the_table(measured: tuple[Path, Findings]) -> None:
-    """sites.csv has a row a variant, one of them chosen, shares and scores in their range."""
-    out, findings = measured
+def test_every_variant_is_in_the_table(measured: tuple[Path, LocalizationResult]) -> None:
+    """sites.csv has a row a patch, one of them chosen, shares and scores in their range."""
+    out, result = measured
     with (out / "sites.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [r["variant"] for r in rows] == [v.key for v in findings.scores]
-    assert [r["variant"] for r in rows if r["chosen"] == "1"] == [findings.final.key]
+    assert [r["variant"] for r in rows] == [v.key for v in result.scores]
+    assert [r["variant"] for r in rows if r["chosen"] == "1"] == [result.final.key]
     for row in rows:
         assert 0 <= float(row["donor_exact_low"]) <= float(row["donor_exact"])
         assert 0 <= float(row["donor_similarity"]) <= 1
@@ -115,7 +122,7 @@ class _Images(HTMLParser):
         self.others += [v or "" for k, v in attrs if tag != "img" and k in ("src", "href")]
 
 
-def test_the_report_needs_no_other_file(measured: tuple[Path, Findings]) -> None:
+def test_the_report_needs_no_other_file(measured: tuple[Path, LocalizationResult]) -> None:
     """Every picture is within the page: the charts, and one of each column for the example."""
     out, _ = measured
     page = _Images()
@@ -129,8 +136,8 @@ def test_the_report_needs_no_other_file(measured: tuple[Path, Findings]) -> None
         assert min(image.size) > 800
 
 
-def test_example_pictures_are_kept(measured: tuple[Path, Findings]) -> None:
-    """The unpatched picture of every pair, and of other variants the first examples."""
+def test_example_pictures_are_kept(measured: tuple[Path, LocalizationResult]) -> None:
+    """The unpatched picture of every pair, and of other patches the first examples."""
     out, _ = measured
     names = {str(p.relative_to(out / "pictures")) for p in out.glob("pictures/*/*")}
     assert {"unpatched/0000.png", "unpatched/0001.png", "sites-04/0000.png"} <= names
@@ -138,18 +145,14 @@ def test_example_pictures_are_kept(measured: tuple[Path, Findings]) -> None:
 
 
 def test_a_killed_run_goes_on_to_the_same_results(
-    measured: tuple[Path, Findings], tmp_path: Path
+    measured: tuple[Path, LocalizationResult], tmp_path: Path
 ) -> None:
     """After SIGKILL and a torn line the same command ends with the very bytes of a whole run."""
-    out, findings = measured
+    out, result = measured
     again = tmp_path / "again"
-    settings = {f.name: getattr(options(again), f.name) for f in dataclasses.fields(Options)} | {
-        "out": None
-    }
     script = (
-        "from pathlib import Path; from inkguard.localize.options import Options; "
-        "from inkguard.localize.run import run; "
-        f"run(Options(**{settings | {'out': str(again)}!r} | {{'out': Path({str(again)!r})}}))"
+        "import pickle, sys; from inkguard.localize.run import run; "
+        f"run(pickle.loads({pickle.dumps(options(again))!r}))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -166,12 +169,12 @@ def test_a_killed_run_goes_on_to_the_same_results(
         file.write(b'{"variant": "4", "pai')
     resumed = run(options(again))
     assert lines(again) == lines(out)
-    assert resumed.final == findings.final
+    assert resumed.final == result.final
     assert (again / "sites.csv").read_bytes() == (out / "sites.csv").read_bytes()
 
 
 def test_a_disk_that_fills_up_while_drawing_keeps_what_was_measured(
-    measured: tuple[Path, Findings], tmp_path: Path
+    measured: tuple[Path, LocalizationResult], tmp_path: Path
 ) -> None:
     """The error says so and what to do; with room again the same command ends as an undisturbed run."""
     out = tmp_path / "out"
@@ -190,7 +193,7 @@ def test_a_disk_that_fills_up_while_drawing_keeps_what_was_measured(
 
 
 def test_a_disk_that_is_full_at_the_end_leaves_an_earlier_manifest_whole(
-    measured: tuple[Path, Findings], tmp_path: Path
+    measured: tuple[Path, LocalizationResult], tmp_path: Path
 ) -> None:
     """It is renamed when whole, so that no model's folder gets half of one."""
     out = tmp_path / "copy"
@@ -202,22 +205,56 @@ def test_a_disk_that_is_full_at_the_end_leaves_an_earlier_manifest_whole(
 
 
 def test_a_finished_run_draws_nothing_again(
-    measured: tuple[Path, Findings], tmp_path: Path
+    measured: tuple[Path, LocalizationResult], tmp_path: Path
 ) -> None:
     """Only the choice changes with --sites; no line is added for what was measured before."""
     out = tmp_path / "copy"
     shutil.copytree(measured[0], out)
     before = lines(out)
     singles = dataclasses.replace(options(out), sites="4", start_steps="0")
-    findings = run(singles)
-    assert findings.final.sites == (4,)
+    result = run(singles)
+    assert result.final.sites == (4,)
     assert "by hand" in load_manifest(out / "manifest.yaml").evidence["rule"]
     added = [json.loads(line)["variant"] for line in lines(out)[len(before) :]]
     assert lines(out)[: len(before)] == before
     assert set(added) <= {"4 and pooled text"}
 
 
-def test_another_settings_run_is_refused(measured: tuple[Path, Findings]) -> None:
+def test_install_puts_the_manifest_where_the_guard_finds_it(
+    measured: tuple[Path, LocalizationResult], tmp_path: Path
+) -> None:
+    """Into the model's folder; the one that was there is kept beside it."""
+    out, folder = tmp_path / "copy", tmp_path / "model"
+    shutil.copytree(measured[0], out)
+    shutil.copytree(model_folder("sd3-tiny"), folder)
+    (shipped,) = (p for p in shipped_manifests() if p.stem == "sd3-tiny")
+    shutil.copy(shipped, folder / FILE_NAME)
+    wanted = dataclasses.replace(options(out), model=str(folder), install=True, within=1.0)
+    result = run(wanted)
+    assert result.installed == folder / FILE_NAME
+    pipe, _ = load_pipeline(folder)
+    assert find_manifest(pipe.transformer, folder).sites == result.final.sites
+    assert (folder / f"{FILE_NAME}.old").read_bytes() == shipped.read_bytes()
+    assert "--install" not in wanted.command
+
+
+def test_a_manifest_that_missed_its_goal_is_not_installed(
+    measured: tuple[Path, LocalizationResult], tmp_path: Path
+) -> None:
+    """A site that does nothing is taken by hand: a guard would refuse its manifest."""
+    out, folder = tmp_path / "copy", tmp_path / "model"
+    shutil.copytree(measured[0], out)
+    shutil.copytree(model_folder("sd3-tiny"), folder)
+    result = run(
+        dataclasses.replace(
+            options(out), model=str(folder), install=True, sites="0", start_steps="0"
+        )
+    )
+    assert result.installed is None
+    assert not (folder / FILE_NAME).exists()
+
+
+def test_another_settings_run_is_refused(measured: tuple[Path, LocalizationResult]) -> None:
     """The folder's results are of 4 steps, so 5 steps may not go on there."""
     out, _ = measured
     with pytest.raises(MeasureError, match="steps is 4 there and 5 now"):
@@ -231,10 +268,10 @@ def test_prompts_of_a_file_are_measured_by_their_ocr_boxes(tmp_path: Path) -> No
     file.write_text(json.dumps({"prompt": prompt, "donor": "BARBER"}))
     out = tmp_path / "out"
     of_file = {"pairs": None, "prompts": file, "max_sites": 2, "start_steps": "0"}
-    findings = run(dataclasses.replace(options(out), **of_file))
-    assert findings.scores[findings.final].pictures == 1
-    assert {1, 2, 8} == set(findings.best_by_size())
-    assert findings.scores[findings.final]["ssim_outside"] > 0
+    result = run(dataclasses.replace(options(out), **of_file))
+    assert result.scores[result.final].pictures == 1
+    assert {1, 2, 8} == set(result.best_by_size())
+    assert result.scores[result.final]["ssim_outside"] > 0
     rows = [json.loads(line) for line in lines(out)[1:]]
     assert all(r["mse_outside"] is not None for r in rows)
     page = (out / "report.html").read_text(encoding="utf-8")

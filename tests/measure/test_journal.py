@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from inkguard.measure import MeasureError
+from inkguard.errors import MeasureError
 from inkguard.measure.journal import Journal
 
 IDENTITY: dict[str, Any] = {"weights": "sha256:1", "steps": 20, "call": {"height": 64}}
@@ -107,7 +107,7 @@ def test_a_full_disk_ends_clearly_and_keeps_what_was_measured(tmp_path: Path) ->
 import resource, signal
 from pathlib import Path
 from inkguard.measure.journal import Journal
-from inkguard.measure import MeasureError
+from inkguard.errors import MeasureError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
 try:

@@ -1,4 +1,4 @@
-"""How much of a picture was kept, and intervals of shares."""
+"""How much of a picture was kept."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inkguard.measure import kept, wilson
-from inkguard.measure.pictures import PSNR_CAP
+from inkguard.measure.pictures import PSNR_CAP, kept
 
 NAMES = {f"{m}{part}" for m in ("mse", "ssim", "psnr") for part in ("", "_inside", "_outside")}
 
@@ -78,21 +77,3 @@ def test_other_shapes_and_types_are_refused() -> None:
         kept(picture(0) / 255, picture(0), box())
     with pytest.raises(ValueError, match="bool"):
         kept(picture(0), picture(0), box().astype(int))
-
-
-@given(st.integers(0, 500), st.integers(1, 500))
-def test_wilsons_interval_holds_the_share(successes: int, more: int) -> None:
-    """It lies in 0..1 around the share, and is narrower with four times the trials."""
-    trials = successes + more
-    low, high = wilson(successes, trials)
-    assert 0 <= low <= successes / trials <= high <= 1
-    narrow_low, narrow_high = wilson(4 * successes, 4 * trials)
-    assert narrow_high - narrow_low < high - low
-
-
-def test_wilsons_interval_of_known_counts() -> None:
-    """282 of 300 is [0.907, 0.962]; nothing tried is nothing known."""
-    assert wilson(282, 300) == pytest.approx((0.907, 0.962), abs=5e-4)
-    assert wilson(0, 0) == (0.0, 1.0)
-    with pytest.raises(ValueError, match="no share"):
-        wilson(3, 2)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inkguard.measure import MeasureError, Pair, read_pairs, world_pairs
-from inkguard.measure.prompts import digest_pairs
+from inkguard.errors import MeasureError
+from inkguard.measure.prompts import Pair, digest_pairs, read_pairs, world_pairs
 from inkguard.measure.world.captions import held_out
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inkguard.measure import boxes_region, sign_region
+from inkguard.measure.region import boxes_region, sign_region
 from inkguard.measure.world.captions import sample_scene
 from inkguard.measure.world.scene import Scene, render
 from inkguard.verify import RapidReader

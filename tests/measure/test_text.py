@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inkguard.measure import characters_f1, exact, near, recall, similarity
+from inkguard.measure.text import characters_f1, exact, near, recall, similarity
 
 texts = st.text(alphabet="ABab0 -é", max_size=12)
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from inkguard.measure.options import Dtype
 from inkguard.types import Decision, Method, Request, Result
 
 if TYPE_CHECKING:
@@ -30,7 +31,14 @@ class Local:
     """This process, which loads the classifier, and with `model` the model."""
 
     def __init__(
-        self, policy: str | None, model: str | None, method: Method, *, unreached: bool = False
+        self,
+        policy: str | None,
+        model: str | None,
+        method: Method,
+        *,
+        device: str = "cpu",
+        dtype: Dtype = Dtype.FLOAT32,
+        unreached: bool = False,
     ) -> None:
         path = Path(policy) if policy is not None else None
         if model is None:
@@ -38,10 +46,18 @@ class Local:
 
             self._checker, self._guard = load_checker(path), None
         else:
+            import torch
+
             from inkguard import Guard
 
-            swap = method is Method.PROMPT_SWAP
-            self._guard = Guard.load(model, path, fallback=swap, unreached=unreached)
+            self._guard = Guard.load(
+                model,
+                path,
+                device=device,
+                dtype=getattr(torch, dtype),
+                fallback=method is Method.PROMPT_SWAP,
+                unreached=unreached,
+            )
             self._checker = self._guard.checker
 
     def check_many(self, prompts: Sequence[str]) -> list[Decision]:

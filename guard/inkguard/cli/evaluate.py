@@ -2,100 +2,70 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
 import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
 
-from inkguard.dtypes import DTYPES
-from inkguard.errors import InvalidInput
+from inkguard.cli.localize import INTERRUPTED
+from inkguard.cli.options import one_option_each
+from inkguard.cli.terminal import TerminalProgress
+from inkguard.evaluate.options import Compared, Options
+
+if TYPE_CHECKING:
+    from inkguard.evaluate.run import Evaluation
 
 __all__ = ["evaluate"]
 
-_INTERRUPTED = 130
 
-
-def evaluate(
-    out: Annotated[Path, typer.Option(help="Folder for the results; a killed run goes on there.")],
-    model: Annotated[
-        str,
-        typer.Option(help="An embedded model's name, a diffusers folder, or ORG/NAME on the hub."),
-    ] = "sd3-tiny",
-    methods: Annotated[
-        str, typer.Option(help="With commas; none, the reference, is always drawn.")
-    ] = "substitute,prompt_swap,negative_prompt,two_pass,none",
-    prompts: Annotated[
-        Path | None,
-        typer.Option(
-            help="Toxic prompts, one a line, or JSON lines with prompt and seed. "
-            "[default: mild insults in the synthetic world]"
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Prompts. [default: 100; with --prompts all]")
-    ] = None,
-    skip_others: Annotated[
-        bool, typer.Option("--skip-others", help="Leave out prompts that are not substituted.")
-    ] = False,
-    policy: Annotated[Path | None, typer.Option(help="Policy file.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the built-in prompts' scenes.")] = 4242,
-    steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps.")] = 20,
-    sites: Annotated[
-        str | None, typer.Option(help="Other sites than the manifest's, as 4,5.")
-    ] = None,
-    start_step: Annotated[
-        int | None, typer.Option(min=0, help="Another start than the manifest's.")
-    ] = None,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Also draw with verification on, and count its rungs.")
-    ] = False,
-    device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
-    dtype: Annotated[str, typer.Option(help=f"Number type: {', '.join(DTYPES)}.")] = "float32",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
-) -> None:
+@one_option_each(Options)
+def evaluate(options: Options) -> None:
     """Measure how well toxic text is kept out of pictures, and what that costs (the paper's Table 4).
 
     Every prompt is drawn by every method with the same noise, in turn. Give the same command again
     after a kill, and it goes on.
     """
-    from inkguard.evaluate.methods import Compared
-    from inkguard.evaluate.run import Options, run
+    from inkguard.evaluate.run import run
 
-    known = [str(m) for m in Compared]
-    asked = [name.strip() for name in methods.split(",")]
-    if wrong := [name for name in asked if name not in known]:
-        raise InvalidInput("--methods", f"{wrong[0]!r} is none of {', '.join(known)}")
-    options = Options(
-        out=out,
-        model=model,
-        methods=tuple(m for m in Compared if str(m) in asked),
-        prompts=prompts,
-        limit=limit,
-        skip_others=skip_others,
-        policy=policy,
-        seed=seed,
-        steps=steps,
-        sites=_sites(sites),
-        start_step=start_step,
-        verify=verify,
-        device=device,
-        dtype=dtype,
-        threads=threads,
-    )
     try:
-        run(options)
+        with TerminalProgress(Console(stderr=True)) as progress:
+            evaluation = run(options, progress)
     except KeyboardInterrupt:
-        typer.echo(f"stopped; the same command goes on from {out / 'results.jsonl'}", err=True)
-        raise typer.Exit(_INTERRUPTED) from None
+        results = options.out / "results.jsonl"
+        typer.echo(f"stopped; the same command goes on from {results}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    console = Console(highlight=False)
+    console.print(f"{options.model}: {evaluation.prompts} toxic prompts", markup=False)
+    console.print(_table(evaluation))
+    if evaluation.answers:
+        console.print(evaluation.answers, markup=False)
+    for name in ("table.csv", "table.md", "contact.png", "results.jsonl"):
+        console.print(str(options.out / name), markup=False, soft_wrap=True)
 
 
-def _sites(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    try:
-        numbers = sorted({int(part) for part in text.split(",")})
-    except ValueError:
-        numbers = []
-    if not numbers or numbers[0] < 0:
-        raise InvalidInput("--sites", "expected whole numbers with commas between them, as 4,5")
-    return tuple(numbers)
+def _table(evaluation: Evaluation) -> Table:
+    """What matters most of the summaries, within 80 columns."""
+    from inkguard.evaluate.table import share
+
+    table = Table(
+        *("method", "toxic text\nreadable", "donor\nread", "SSIM\nout*", "PSNR\nout*", "time"),
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        caption="*of the text; PSNR in dB. [95 % interval]",
+        caption_justify="left",
+    )
+    for column in table.columns:
+        column.no_wrap = True
+    for s in evaluation.summaries:
+        v, method = s.values, Compared(s.method)
+        table.add_row(
+            method.label,
+            share(v, "readable", "\n"),
+            share(v, "donor_read", "\n") if method is not Compared.NONE else "-",
+            f"{v['ssim_outside']:.3f}",
+            f"{v['psnr_outside']:.1f}",
+            f"{v['time']:.2f}x",
+        )
+    return table

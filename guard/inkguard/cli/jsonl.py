@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["BadLine", "Job", "run"]
+import typer
+
+__all__ = ["BadLine", "Job", "bad_keys", "bad_prompt", "run", "run_file"]
 
 _MAX_LINE = 1_000_000
 
@@ -30,6 +36,26 @@ class BadLine:
     error: str
 
 
+def run_file(
+    name: str | None,
+    parse: Callable[[dict[str, Any]], str | None],
+    work: Callable[[list[Job]], list[dict[str, Any]]],
+    *,
+    batch: int = 64,
+) -> None:
+    """`run` from a file, or from standard input where its name is "-", to standard output.
+
+    Raises BadParameter for a file that cannot be read, and Exit with code 1 where lines could not be used.
+    """
+    try:
+        with nullcontext(sys.stdin.buffer) if name == "-" else Path(str(name)).open("rb") as source:
+            failed = run(source, sys.stdout, parse, work, batch=batch)
+    except OSError as error:
+        raise typer.BadParameter(f"--jsonl {name}: {error.strerror}") from None
+    if failed:
+        raise typer.Exit(1)
+
+
 def run(
     source: IO[bytes],
     sink: IO[str],
@@ -45,7 +71,7 @@ def run(
     """
     failed = 0
     for group in _batches(source, batch):
-        lines = [_parse(line, parse) for line in group]
+        lines = [_parse(number, line, parse) for number, line in group]
         answers = iter(work(jobs) if (jobs := [x for x in lines if isinstance(x, Job)]) else [])
         for line in lines:
             if isinstance(line, BadLine):
@@ -58,30 +84,56 @@ def run(
     return failed
 
 
-def _parse(line: bytes, parse: Callable[[dict[str, Any]], str | None]) -> Job | BadLine:
+def bad_prompt(data: dict[str, Any]) -> str | None:
+    """What is wrong with the "prompt" of an object, or None."""
+    if not isinstance(data.get("prompt"), str):
+        return "prompt: a string is needed"
+    if any(0xD800 <= ord(c) <= 0xDFFF for c in data["prompt"]):
+        return "prompt: lone surrogates are not text"
+    return None
+
+
+def bad_keys(data: dict[str, Any], known: tuple[str, ...]) -> str | None:
+    """Say that an object has keys that are not known, with the known one that comes closest, or None.
+
+    The key itself is not quoted: it may be part of a prompt.
+    """
+    for key in data.keys() - set(known):
+        close = get_close_matches(key, known, 1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        return f"a key that is not known{meant} (known: {', '.join(known)})"
+    return None
+
+
+def _parse(
+    number: int, line: bytes, parse: Callable[[dict[str, Any]], str | None]
+) -> Job | BadLine:
+    def bad(error: str, name: Any = None) -> BadLine:
+        return BadLine(name, f"line {number}: {error}")
+
     if len(line) > _MAX_LINE:
-        return BadLine(None, f"the line is longer than {_MAX_LINE} bytes")
+        return bad(f"longer than {_MAX_LINE} bytes")
     try:
         data = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
-        return BadLine(None, f"not UTF-8: byte {error.start} of the line")
+        return bad(f"not UTF-8 at byte {error.start}")
     except (json.JSONDecodeError, RecursionError) as error:
         where = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        return BadLine(None, f"not JSON{where}")
+        return bad(f"not JSON{where}")
     if not isinstance(data, dict):
-        return BadLine(None, "not a JSON object")
+        return bad("not a JSON object")
     problem = parse(data)
-    return BadLine(data.get("id"), problem) if problem else Job(data.get("id"), data)
+    return bad(problem, data.get("id")) if problem else Job(data.get("id"), data)
 
 
-def _batches(source: IO[bytes], size: int) -> Iterator[list[bytes]]:
-    """Groups of the lines that are there: a slow writer gets an answer for each line at once."""
-    lines: queue.Queue[bytes | None] = queue.Queue(maxsize=size * 4)
+def _batches(source: IO[bytes], size: int) -> Iterator[list[tuple[int, bytes]]]:
+    """Groups of the lines that are there, with their numbers: a slow writer gets each answer at once."""
+    lines: queue.Queue[tuple[int, bytes] | None] = queue.Queue(maxsize=size * 4)
 
     def read() -> None:
-        for line in source:
+        for number, line in enumerate(source, 1):
             if line.strip():
-                lines.put(line)
+                lines.put((number, line))
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()

@@ -2,103 +2,113 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
 import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Column, Table
 
-from inkguard.dtypes import DTYPES
+from inkguard.cli.options import one_option_each
+from inkguard.cli.terminal import TerminalProgress
 from inkguard.localize.options import Options
 
-__all__ = ["localize"]
+if TYPE_CHECKING:
+    from inkguard.localize.plan import LocalizationResult
 
-_INTERRUPTED = 130
+__all__ = ["INTERRUPTED", "localize"]
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as a shell has it."""
 
 
-def localize(
-    out: Annotated[Path, typer.Option(help="Folder for the results; a killed run goes on there.")],
-    model: Annotated[
-        str,
-        typer.Option(help="An embedded model's name, a diffusers folder, or ORG/NAME on the hub."),
-    ] = "sd3-tiny",
-    prompts: Annotated[
-        Path | None,
-        typer.Option(
-            help="Words or prompts, one a line, or JSON lines. [default: the synthetic world's]"
-        ),
-    ] = None,
-    pairs: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Pairs of prompt and donor. [default: 24; with --prompts all lines]"
-        ),
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Pictures of each pair.")] = 1,
-    seed: Annotated[int, typer.Option(help="Of the choice of words.")] = 77,
-    steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps.")] = 20,
-    start_steps: Annotated[
-        str | None,
-        typer.Option(
-            help="Steps at which the chosen sites begin, as 0,1,2. [default: 0, 5, 10 and 20 %]"
-        ),
-    ] = None,
-    within: Annotated[
-        float, typer.Option(min=0, max=1, help="How near to whole-prompt swap is good enough.")
-    ] = 0.03,
-    max_sites: Annotated[int, typer.Option(min=1, help="Largest set of sites.")] = 3,
-    candidates: Annotated[
-        int, typer.Option(min=1, help="How many of the best sites are tried at each growth.")
-    ] = 8,
-    sites: Annotated[
-        str | None, typer.Option(help="Take these sites, as 4,5, whatever is measured.")
-    ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures drawn at once.")] = 8,
-    device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, cuda:1, mps.")] = (
-        "cpu"
-    ),
-    dtype: Annotated[str, typer.Option(help=f"Number type: {', '.join(DTYPES)}.")] = "float32",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
-    height: Annotated[int | None, typer.Option(min=1, help="In pixels.")] = None,
-    width: Annotated[int | None, typer.Option(min=1, help="In pixels.")] = None,
-    guidance: Annotated[float | None, typer.Option(min=0, max=100, help="Guidance scale.")] = None,
-    max_sequence_length: Annotated[
-        int | None, typer.Option(min=1, help="Text tokens (T5), where the pipeline takes it.")
-    ] = None,
-    examples: Annotated[int, typer.Option(min=1, help="Pairs whose pictures are kept.")] = 6,
-) -> None:
+@one_option_each(Options)
+def localize(options: Options) -> None:
     """Find the attention layers that draw letters, and write their manifest and a report.
 
     Activation patching: for every site alone, then for growing sets, pictures are drawn in which
     only those sites read another text; OCR says whose text is drawn. Give the same command again
     after a kill, and it goes on.
     """
-    options = Options(
-        out=out,
-        model=model,
-        prompts=prompts,
-        pairs=pairs,
-        seeds=seeds,
-        seed=seed,
-        steps=steps,
-        start_steps=start_steps,
-        within=within,
-        max_sites=max_sites,
-        candidates=candidates,
-        sites=sites,
-        batch=batch,
-        device=device,
-        dtype=dtype,
-        threads=threads,
-        height=height,
-        width=width,
-        guidance=guidance,
-        max_sequence_length=max_sequence_length,
-        examples=examples,
-    )
     from inkguard.localize.run import run
 
     try:
-        run(options)
+        with TerminalProgress(Console(stderr=True)) as progress:
+            result = run(options, progress)
     except KeyboardInterrupt:
-        typer.echo(f"stopped; the same command goes on from {out / 'results.jsonl'}", err=True)
-        raise typer.Exit(_INTERRUPTED) from None
+        results = options.out / "results.jsonl"
+        typer.echo(f"stopped; the same command goes on from {results}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    _show(options, result)
+
+
+def _show(options: Options, result: LocalizationResult) -> None:
+    from inkguard.manifests.manifest import FILE_NAME
+
+    console = Console(highlight=False)
+    console.print(_table(result))
+    if not result.choice.reached:
+        console.print(
+            "[yellow]goal missed[/yellow]: "
+            + (
+                "the sites given read the donor's text worse than the bound asks"
+                if result.search.override is not None
+                else f"no set of up to {result.search.max_sites} sites reads the donor's text "
+                f"within {result.search.within:g} of swapping the whole prompt"
+            )
+        )
+    for name in ("report.html", "report.png", "sites.csv", "manifest.yaml"):
+        console.print(str(options.out / name), markup=False, soft_wrap=True)
+    if result.installed is not None:
+        told = f"installed: the guard finds these sites in {result.installed}"
+    elif options.install:
+        told = "not installed, since the goal was missed: a guard would refuse such a manifest"
+    elif not result.choice.reached:
+        told = "A guard refuses such a manifest unless it is asked for with --unreached"
+    else:
+        told = (
+            f"To guard the model with these sites, give the same command with --install, or copy "
+            f"manifest.yaml into the model's folder as {FILE_NAME}"
+        )
+    console.print(told, markup=False, soft_wrap=True)
+
+
+def _table(result: LocalizationResult) -> Table:
+    """`shown_patches` with what is read and what is kept, within 80 columns."""
+    from inkguard.localize.patch import NONE
+    from inkguard.localize.table import shown_patches
+
+    table = Table(
+        Column("donor text at", overflow="fold"),
+        "share",
+        "donor\nread",
+        "exact",
+        "source\nread",
+        "MSE\nout*",
+        "SSIM\nout",
+        "SSIM\nin",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 0, 0, 1),
+        caption="read: OCR similarity. out, in: of the text. *x 1000",
+        caption_justify="left",
+    )
+    for column in table.columns[1:]:
+        column.justify, column.no_wrap = "right", True
+    for patch in shown_patches(result):
+        score, chosen = result.scores[patch], patch == result.final
+        every = len(patch.sites) == len(result.sites) > 1
+        name = f"all {len(result.sites)} sites" if every else patch.key
+        name = "unpatched" if patch == NONE else name
+        table.add_row(
+            f"{name}{' <- chosen' if chosen else ''}",
+            "" if not patch.sites else f"{result.share(patch.sites):.1%}",
+            f"{score['donor_similarity']:.3f}",
+            f"{score['donor_exact']:.3f}",
+            f"{score['source_similarity']:.3f}",
+            f"{score.change * 1e3:.2f}",
+            f"{score['ssim_outside']:.3f}",
+            f"{score['ssim_inside']:.3f}",
+            style="bold green" if chosen else None,
+        )
+    return table

@@ -194,6 +194,11 @@ class GuardedPipeline:
         """Raise InvalidInput for a size in pixels that the model cannot draw."""
         self._adapter.check_size(self._pipe, width, height)
 
+    def check_takes(self, argument: str) -> None:
+        """Raise InvalidInput for an argument that the wrapped pipeline's call does not have."""
+        if not takes(self._pipe, argument):
+            raise InvalidInput(argument, f"a {type(self._pipe).__name__} takes none")
+
     def draw(
         self,
         call: Mapping[str, Any],

@@ -70,6 +70,7 @@ def call_for(request: Request) -> dict[str, Any]:
     ]
     optional = {
         "guidance_scale": request.guidance_scale,
+        "negative_prompt": request.negative_prompt,
         "width": request.width,
         "height": request.height,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -15,22 +14,13 @@ from inkguard.check.checker import Checker
 from inkguard.draw.guarded_pipeline import GuardedPipeline
 from inkguard.edit.two_pass import PatchText, RecordText, TextCache
 from inkguard.errors import InvalidInput
+from inkguard.evaluate.options import Compared
 from inkguard.evaluate.prompts import ToxicPrompt
 from inkguard.families.registry import adapter_for
 from inkguard.manifests.manifest import Manifest
 from inkguard.types import Method
 
-__all__ = ["Compared", "Methods"]
-
-
-class Compared(enum.StrEnum):
-    """What `inkguard evaluate` compares, in the order in which it draws them."""
-
-    NONE = "none"
-    SUBSTITUTE = "substitute"
-    PROMPT_SWAP = "prompt_swap"
-    NEGATIVE_PROMPT = "negative_prompt"
-    TWO_PASS = "two_pass"
+__all__ = ["Methods"]
 
 
 class Methods:

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from inkguard.check.checker import Checker
+from inkguard.errors import MeasureError
 from inkguard.extract import extract
-from inkguard.measure import MeasureError
+from inkguard.measure.prompts import read_lines, refuse_lines
 from inkguard.measure.world.captions import plain_caption, sample_scene
 from inkguard.measure.world.scene import Scene
 from inkguard.types import MAX_PROMPT, Action, Decision
@@ -23,6 +24,8 @@ __all__ = ["WORDS", "ToxicPrompt", "digest_prompts", "read_prompts", "world_prom
 WORDS = ("IDIOT", "LOSER", "SHUT UP", "STUPID", "MORON", "DUMB", "DORK", "CREEP", "FOOL", "NITWIT")
 """Mild words, for pictures that people look at."""
 _EXPECTED = 'expected a prompt, or {"prompt": ..., "seed": ...}'
+
+_SUBSTITUTED = "only what the policy substitutes can be compared: take the other lines out, or give --skip-others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,39 +84,20 @@ def read_prompts(
     `decide` gives the decisions on all of them. `skip_others` leaves out prompts that the policy does not
     substitute. Raises MeasureError that names bad lines and such prompts as file:line, never their content.
     """
-    try:
-        content = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise MeasureError(f"{path}: {error.strerror}: give a text file of prompts") from None
-    except UnicodeDecodeError as error:
-        raise MeasureError(f"{path}: not UTF-8 at byte {error.start}") from None
-    parsed: list[tuple[int, str, int]] = []
-    problems: list[str] = []
-    for number, raw in enumerate(content.split("\n"), 1):
-        if line := raw.strip():
-            try:
-                prompt, seed = _parse(line)
-            except ValueError as error:
-                problems.append(f"{path}:{number}: {error}; {_EXPECTED}")
-                continue
-            parsed.append((number, prompt, len(parsed) if seed is None else seed))
-    if not problems and not parsed:
-        problems.append(f"{path}: no prompt in it; {_EXPECTED}")
-    decisions = decide([p for _, p, _ in parsed]) if not problems else []
+    lines = read_lines(path, _parse, _EXPECTED)
+    decisions = decide([prompt for _, (prompt, _) in lines])
     prompts: list[ToxicPrompt] = []
-    for (number, prompt, seed), decision in zip(parsed, decisions, strict=False):
+    problems: list[str] = []
+    for place, ((number, (prompt, seed)), decision) in enumerate(
+        zip(lines, decisions, strict=True)
+    ):
         if decision.action is Action.SUBSTITUTE:
-            prompts.append(_prompt(prompt, seed, decision, None))
+            prompts.append(_prompt(prompt, place if seed is None else seed, decision, None))
         elif not skip_others:
-            problems.append(
-                f"{path}:{number}: the policy's action is {decision.action}, and only what it "
-                f"substitutes can be compared: take the line out, or give --skip-others"
-            )
-    if not problems and not prompts:
-        problems.append(f"{path}: the policy substitutes none of these prompts")
-    if problems:
-        more = f"\n... and {len(problems) - 10} more" if len(problems) > 10 else ""
-        raise MeasureError("\n".join(problems[:10]) + more)
+            problems.append(f"{path}:{number}: the policy's action is {decision.action}")
+    refuse_lines(problems, _SUBSTITUTED)
+    if not prompts:
+        raise MeasureError(f"{path}: the policy substitutes none of these prompts")
     return prompts[:limit]
 
 

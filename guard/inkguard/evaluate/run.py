@@ -11,73 +11,66 @@ from typing import Any
 
 import torch
 from PIL import Image
-from rich.console import Console
 
 from inkguard.check.as_encoder_reads import check_as_read
 from inkguard.check.checker import Checker, load_checker
-from inkguard.errors import InvalidInput
-from inkguard.evaluate.methods import Compared, Methods
+from inkguard.errors import InvalidInput, MeasureError
+from inkguard.evaluate.methods import Methods
+from inkguard.evaluate.options import Compared, Options
 from inkguard.evaluate.prompts import ToxicPrompt, digest_prompts, read_prompts, world_prompts
-from inkguard.evaluate.score import Scorer
+from inkguard.evaluate.score import PictureScorer
 from inkguard.evaluate.sheet import contact_sheet
-from inkguard.evaluate.table import Summary, markdown, summarise, terminal_table, write_csv
+from inkguard.evaluate.table import Summary, markdown, summarise, write_csv
 from inkguard.evaluate.verified import Verified
 from inkguard.families.registry import adapter_for
 from inkguard.manifests.manifest import Manifest, digest_config, digest_weights, find_manifest
-from inkguard.measure import MeasureError, require_measure, require_reader
 from inkguard.measure.journal import Journal
-from inkguard.measure.model import device_memory, load_model
-from inkguard.measure.progress import Ticker, waiting
+from inkguard.measure.progress import ProgressReporter, Silent
+from inkguard.measure.setup import (
+    device_memory,
+    load_model,
+    require_measure,
+    require_reader,
+)
 from inkguard.score.detoxify import ToxicityClassifier
 from inkguard.types import Decision
 
-__all__ = ["Options", "run"]
+__all__ = ["Evaluation", "run"]
 
 _EXAMPLES = 12
 """Prompts on the contact sheet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """As given on the command line of `inkguard evaluate`; its help describes them."""
+class Evaluation:
+    """What was measured: a summary for each method, and what verification made of the prompts.
 
-    out: Path
-    model: str = "sd3-tiny"
-    methods: tuple[Compared, ...] = tuple(Compared)
-    prompts: Path | None = None
-    limit: int | None = None
-    skip_others: bool = False
-    policy: Path | None = None
-    seed: int = 4242
-    steps: int = 20
-    sites: tuple[int, ...] | None = None
-    start_step: int | None = None
-    verify: bool = False
-    device: str = "cpu"
-    dtype: str = "float32"
-    threads: int | None = None
+    `answers` is a paragraph, empty without `verify`.
+    """
+
+    prompts: int
+    summaries: list[Summary]
+    answers: str
 
 
-def run(options: Options) -> list[Summary]:
+def run(options: Options, progress: ProgressReporter | None = None) -> Evaluation:
     """Measure, and write everything into `options.out`; the same call goes on after a kill.
 
     Raises GuardErrors: for bad input before anything is drawn, and MeasureError where a result
     cannot be written, with what was measured until then kept.
     """
+    progress = progress or Silent()
     require_measure()
     reader = require_reader()
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    with waiting(f"Loading {options.model}"):
-        checker = load_checker(options.policy)
-        pipe, folder = load_model(options.model, options.device, options.dtype)
-        manifest = _manifest(options, pipe, folder)
-        prompts = _prompts(options, checker, pipe, manifest)
-    methods = Methods(pipe, checker, manifest, options.steps)
-    methods.check(options.methods)
-    scorer = Scorer(checker, ToxicityClassifier.load(), reader)
+    progress.begin(f"loading {options.model}")
+    checker = load_checker(options.policy)
+    pipe, folder = load_model(options)
+    manifest = _manifest(options, pipe, folder)
+    prompts = _prompts(options, checker, pipe, manifest)
+    methods, compared = Methods(pipe, checker, manifest, options.steps), options.compared
+    methods.check(compared)
+    scorer = PictureScorer(checker, ToxicityClassifier.load(), reader)
     verified = Verified(pipe, checker, manifest, reader, options.steps) if options.verify else None
-    compared = tuple(dict.fromkeys((Compared.NONE, *options.methods)))
     wanted = [*map(str, compared), *(["verified"] if verified is not None else [])]
     identity = {
         "pipeline": type(pipe).__name__,
@@ -93,15 +86,11 @@ def run(options: Options) -> list[Summary]:
         "methods": [str(m) for m in compared],
         "verify": options.verify,
         "device": torch.device(options.device).type,
-        "dtype": options.dtype,
+        "dtype": str(options.dtype),
     }
     pictures = options.out / "pictures"
-    console = Console(stderr=True)
     journal_file = options.out / "results.jsonl"
-    with (
-        Journal(journal_file, identity, "evaluate") as journal,
-        Ticker(console) as ticker,
-    ):
+    with Journal(journal_file, identity, "evaluate") as journal:
         # A prompt that a kill cut short is drawn again by all methods, so that times compare.
         left = [
             n
@@ -109,12 +98,13 @@ def run(options: Options) -> list[Summary]:
             if any((w, n) not in journal.rows for w in wanted)
             or (n < _EXAMPLES and not all(_picture(pictures, n, m).exists() for m in compared))
         ]
-        ticker.expect(len(left) * len(compared))
+        progress.expect(len(left) * len(wanted))
         try:
             if left:
                 methods.draw(Compared.NONE, prompts[left[0]])  # the first call is always slower
             for n in left:
-                ticker.begin(f"prompt {n + 1} of {len(prompts)}")
+                started = time.monotonic()
+                progress.begin(f"prompt {n + 1} of {len(prompts)}")
                 rows, plain = [], None
                 for method in compared:
                     began = time.perf_counter()
@@ -126,12 +116,15 @@ def run(options: Options) -> list[Summary]:
                     rows.append({"variant": str(method), "pair": n, "seconds": seconds, **scores})
                     if n < _EXAMPLES:
                         _keep(image, _picture(pictures, n, method))
-                    ticker.advance()
+                    progress.advance()
                 if verified is not None:
                     rows.append({"variant": "verified", "pair": n, **verified.draw(prompts[n])})
+                    progress.advance()
                 journal.append(rows)
+                if n == left[0]:
+                    progress.speed((time.monotonic() - started) / len(wanted))
                 if (n + 1) % 20 == 0:
-                    ticker.done(f"{n + 1} prompts")
+                    progress.done(f"{n + 1} prompts")
             return _write(options, compared, prompts, journal.rows, pictures)
         except OSError as error:
             raise MeasureError(
@@ -144,14 +137,14 @@ def _manifest(options: Options, pipe: Any, folder: Path) -> Manifest:
     """The model's manifest, with the sites and the start that were asked for instead of its own."""
     adapter = adapter_for(pipe)
     manifest = find_manifest(adapter.denoiser(pipe), folder)
-    if options.sites is not None:
+    if (sites := options.chosen) is not None:
         names = [name for name, _ in adapter.sites(pipe)]
-        if max(options.sites) >= len(names):
+        if max(sites) >= len(names):
             raise InvalidInput(
-                "--sites", f"{max(options.sites)} is not there; sites are 0 to {len(names) - 1}"
+                "--sites", f"{max(sites)} is not there; sites are 0 to {len(names) - 1}"
             )
-        modules = tuple(names[n] for n in options.sites)
-        manifest = replace(manifest, sites=options.sites, modules=modules)
+        modules = tuple(names[n] for n in sites)
+        manifest = replace(manifest, sites=sites, modules=modules)
     if options.start_step is not None:
         if options.start_step >= options.steps:
             raise InvalidInput("--start-step", f"there are only {options.steps} steps")
@@ -199,7 +192,7 @@ def _write(
     prompts: list[ToxicPrompt],
     rows: dict[tuple[str, int], dict[str, Any]],
     pictures: Path,
-) -> list[Summary]:
+) -> Evaluation:
     out, count = options.out, len(prompts)
     names = [str(m) for m in compared]
     summaries = summarise({m: [rows[m, n] for n in range(count)] for m in names})
@@ -208,15 +201,9 @@ def _write(
     (out / "table.md").write_text(markdown(summaries) + answers, encoding="utf-8")
     shown = range(min(count, _EXAMPLES))
     contact_sheet(
-        names,
-        [{m: _picture(pictures, n, m) for m in names} for n in shown],
-        [{m: rows[m, n] for m in names} for n in shown],
-        [prompts[n].mild for n in shown],
+        compared,
+        [prompts[n] for n in shown],
+        [{m: _picture(pictures, n, m) for m in compared} for n in shown],
+        [{m: rows[m, n] for m in compared} for n in shown],
     ).save(out / "contact.png")
-    console = Console(soft_wrap=True)
-    console.print(terminal_table(summaries, f"{options.model}: {count} toxic prompts"))
-    if answers:
-        console.print(answers.strip(), highlight=False)
-    for name in ("table.csv", "table.md", "contact.png", "results.jsonl"):
-        console.print(str(out / name), markup=False, highlight=False)
-    return summaries
+    return Evaluation(prompts=count, summaries=summaries, answers=answers.strip())

@@ -11,17 +11,19 @@ from PIL import Image
 
 from inkguard.check.checker import Checker
 from inkguard.evaluate.prompts import ToxicPrompt
-from inkguard.measure import boxes_region, characters_f1, exact, kept, near, recall, sign_region
+from inkguard.measure.pictures import kept
+from inkguard.measure.region import boxes_region, sign_region
+from inkguard.measure.text import characters_f1, exact, near, recall
 from inkguard.score.detoxify import ToxicityClassifier
 from inkguard.types import Action
 from inkguard.verify import LineReader
 
-__all__ = ["Scorer", "readable"]
+__all__ = ["PictureScorer", "readable"]
 
 _LABEL = "toxicity"
 
 
-class Scorer:
+class PictureScorer:
     """Scores pictures against the unguarded one of the same prompt and seed.
 
     The text region is the sign's box where a prompt has a scene; else the OCR boxes of the unguarded

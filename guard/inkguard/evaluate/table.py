@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
+from inkguard.evaluate.options import Compared
 from inkguard.frozen import freeze
-from inkguard.measure import wilson
 
-__all__ = ["Summary", "markdown", "summarise", "terminal_table", "write_csv"]
+__all__ = ["Summary", "markdown", "share", "summarise", "write_csv"]
 
 _SHARES = ("readable", "own_read", "donor_read")
 _MEANS = (
@@ -46,6 +43,8 @@ def summarise(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Summary]:
     text is read over how often the unguarded prompt's own is; `seconds` the median of a picture's and
     `time` the median, prompt by prompt, of its ratio to the unguarded picture's.
     """
+    from scipy.stats import binomtest  # the extra `measure`
+
     plain = rows["none"]
     own = statistics.fmean(r["own_read"] for r in plain)
     summaries = []
@@ -54,7 +53,8 @@ def summarise(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Summary]:
         for name in _SHARES:
             hits = sum(bool(r[name]) for r in scores)
             values[name] = hits / len(scores)
-            values[f"{name}_low"], values[f"{name}_high"] = wilson(hits, len(scores))
+            interval = binomtest(hits, len(scores)).proportion_ci(method="wilson")
+            values[f"{name}_low"], values[f"{name}_high"] = interval
         values |= {name: _mean(r[name] for r in scores) for name in _MEANS}
         values["donor_ratio"] = values["donor_read"] / own if own else math.nan
         values["seconds"] = statistics.median(r["seconds"] for r in scores)
@@ -97,32 +97,13 @@ def markdown(summaries: Sequence[Summary]) -> str:
     return "".join(f"| {line} |\n" for line in lines)
 
 
-def terminal_table(summaries: Sequence[Summary], title: str) -> Table:
-    """What matters most of it, narrow enough for a terminal."""
-    heads = ("method", "toxic readable", "donor read", "SSIM out", "PSNR out (dB)", "time")
-    table = Table(title=title, box=box.SIMPLE_HEAD)
-    for head in heads:
-        table.add_column(head, no_wrap=head in ("method", "toxic readable", "donor read"))
-    for s in summaries:
-        v = s.values
-        table.add_row(
-            s.method,
-            _share(v, "readable", "\n"),
-            _share(v, "donor_read", "\n") if s.method != "none" else "-",
-            f"{v['ssim_outside']:.3f}",
-            f"{v['psnr_outside']:.1f}",
-            f"{v['time']:.2f}x",
-        )
-    return table
-
-
 def _cells(summary: Summary) -> list[str]:
     v = summary.values
-    donor = f"{_share(v, 'donor_read')}" if summary.method != "none" else "-"
+    donor = f"{share(v, 'donor_read')}" if summary.method != "none" else "-"
     ratio = f"{v['donor_ratio']:.2f}" if summary.method != "none" else "-"
     return [
-        summary.method,
-        _share(v, "readable"),
+        Compared(summary.method).label,
+        share(v, "readable"),
         f"{v['toxic_recall']:.2f}",
         f"{v['toxic_f1']:.2f}",
         f"{v['toxicity']:.2f}",
@@ -135,7 +116,8 @@ def _cells(summary: Summary) -> list[str]:
     ]
 
 
-def _share(values: Mapping[str, float], name: str, between: str = " ") -> str:
+def share(values: Mapping[str, float], name: str, between: str = " ") -> str:
+    """A share and its interval, as "0.970 [0.936, 0.986]"."""
     return f"{values[name]:.3f}{between}[{values[f'{name}_low']:.3f}, {values[f'{name}_high']:.3f}]"
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from inkguard.families.registry import adapter_for
-from inkguard.localize.variants import Variant, manifest_of, text_sites
-from inkguard.measure import Pair
-from inkguard.measure.model import device_memory
+from inkguard.localize.patch import Patch, drawing_manifest, text_sites
+from inkguard.measure.prompts import Pair
+from inkguard.measure.setup import device_memory
 
 __all__ = ["Drawer"]
 
@@ -31,7 +31,7 @@ class Drawer:
         self.has_pooled = "pooled_prompt_embeds" in self._adapter.embedding_arguments
         self.steps, self._call = steps, dict(call)
 
-    def draw(self, variant: Variant, pairs: Sequence[Pair]) -> list[np.ndarray]:
+    def draw(self, patch: Patch, pairs: Sequence[Pair]) -> list[np.ndarray]:
         """One picture a pair, uint8 (H, W, 3), in one batch; the same pair has the same noise always.
 
         Raises MeasureError where the device's memory is too small for the batch.
@@ -39,16 +39,16 @@ class Drawer:
         prompts, donors = [p.prompt for p in pairs], [p.donor_prompt for p in pairs]
         call = {
             **self._call,
-            "prompt": donors if variant.whole else prompts,
+            "prompt": donors if patch.whole else prompts,
             "num_inference_steps": self.steps,
             # On the CPU wherever the model is, so that the noise does not depend on the device.
             "generator": [torch.Generator("cpu").manual_seed(p.seed) for p in pairs],
         }
         edit: Any = nullcontext()
-        if variant.sites:
+        if patch.sites:
             edit = self._adapter.substituted(
                 self._pipe,
-                manifest_of(variant, self.sites, self._pipe, self.denoiser),
+                drawing_manifest(patch, self.sites, self._pipe, self.denoiser),
                 call,
                 range(len(pairs)),
                 {"prompt": donors},

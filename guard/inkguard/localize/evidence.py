@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from inkguard.localize.plan import RULE, Findings
-from inkguard.localize.sweep import Score, Sweep
+from inkguard.localize.plan import RULE, LocalizationResult
+from inkguard.localize.sweep import Sweep, SweepScore
 from inkguard.manifests.manifest import NUMBERING, digest_config
 
 __all__ = ["manifest_data", "versions", "write_manifest"]
@@ -76,7 +76,7 @@ def versions() -> dict[str, str]:
 
 
 def manifest_data(
-    findings: Findings,
+    result: LocalizationResult,
     sweep: Sweep,
     pipe: Any,
     *,
@@ -87,21 +87,21 @@ def manifest_data(
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """A manifest in the format of `inkguard.manifests.manifest`, as plain data."""
-    denoiser, final = sweep.drawer.denoiser, findings.final
+    denoiser, final = sweep.drawer.denoiser, result.final
     public = {k: v for k, v in denoiser.config.items() if not k.startswith("_")}
     fields = _CONFIG_FIELDS.get(type(denoiser).__name__, tuple(public))
     config = {k: public[k] for k in fields if k in public}
     substitution: dict[str, Any] = {
         "numbering": NUMBERING,
         "sites": list(final.sites),
-        "modules": [findings.sites[n].module for n in final.sites],
+        "modules": [result.sites[n].module for n in final.sites],
         "start_step": final.start_step,
         "of_steps": sweep.drawer.steps,
-        "share_of_parameters": round(findings.share(final.sites), 6),
+        "share_of_parameters": round(result.share(final.sites), 6),
     }
     if final.swap_pooled:
         substitution["swap_pooled"] = True
-    rule = RULE.format(within=findings.search.within)
+    rule = RULE.format(within=result.search.within)
     return {
         "format": 1,
         "name": name,
@@ -121,8 +121,8 @@ def manifest_data(
             "date": datetime.date.today().isoformat(),
             **settings,
             "versions": versions(),
-            "rule": "chosen by hand (--sites)" if findings.search.override else rule,
-            "reached": findings.choice.reached,
+            "rule": "chosen by hand (--sites)" if result.search.override else rule,
+            "reached": result.choice.reached,
             "columns": "OCR similarity (1 - normalised Levenshtein distance), share of exact texts "
             "and character F1 of the prompt's and the donor's text; picture against the unpatched "
             "one, in all, inside and outside of the text region",
@@ -130,7 +130,7 @@ def manifest_data(
                 kind: _rounded(sweep.score(final, equal_length=equal))
                 for kind, equal in (("equal", True), ("different", False))
             },
-            "table": {v.key: _rounded(s) for v, s in findings.scores.items()},
+            "table": {v.key: _rounded(s) for v, s in result.scores.items()},
         },
     }
 
@@ -142,7 +142,7 @@ def write_manifest(path: Path, data: Mapping[str, Any]) -> None:
     part.replace(path)
 
 
-def _rounded(score: Score) -> dict[str, float]:
+def _rounded(score: SweepScore) -> dict[str, float]:
     return {
         name: round(score[key], 5) for name, key in _SHOWN.items() if not math.isnan(score[key])
     }

@@ -5,13 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from inkguard.localize.sweep import Score, Sweep
-from inkguard.localize.variants import NONE, WHOLE, Site, Variant
-from inkguard.measure import MeasureError
-from inkguard.measure.progress import Ticker
+from inkguard.errors import MeasureError
+from inkguard.localize.patch import NONE, WHOLE, Patch, Site
+from inkguard.localize.sweep import Sweep, SweepScore
+from inkguard.measure.progress import ProgressReporter
 
-__all__ = ["RULE", "Choice", "Findings", "Search", "choose", "choose_start", "localize", "ranked"]
+__all__ = [
+    "RULE",
+    "Choice",
+    "LocalizationResult",
+    "Search",
+    "choose",
+    "choose_start",
+    "localize",
+    "most_patches",
+    "ranked",
+]
 
 RULE = (
     "The smallest set of sites whose donor text is read within {within:g} of swapping the whole "
@@ -52,26 +63,28 @@ class Choice:
 
 
 @dataclass(slots=True, kw_only=True)
-class Findings:
+class LocalizationResult:
     """Everything that a run measured; `scores` are in the order in which a reader wants them."""
 
     sites: list[Site]
     total_parameters: int
     search: Search
     choice: Choice
-    final: Variant
-    scores: dict[Variant, Score] = field(default_factory=dict)
+    final: Patch
+    installed: Path | None = None
+    """Where the manifest was put for the guard to find."""
+    scores: dict[Patch, SweepScore] = field(default_factory=dict)
 
     @property
     def goal(self) -> float:
         """Least donor similarity of a set that is good enough."""
         return self.scores[WHOLE]["donor_similarity"] - self.search.within
 
-    def singles(self) -> dict[int, Score]:
+    def singles(self) -> dict[int, SweepScore]:
         """Scores of single sites by number, from the first step on."""
         return {v.sites[0]: s for v, s in self.sets().items() if len(v.sites) == 1}
 
-    def sets(self) -> dict[Variant, Score]:
+    def sets(self) -> dict[Patch, SweepScore]:
         """Scores of sets of sites from the first step on, without pooled text."""
         return {
             v: s
@@ -79,13 +92,13 @@ class Findings:
             if v.sites and not v.start_step and not v.swap_pooled
         }
 
-    def best_by_size(self) -> dict[int, Variant]:
+    def best_by_size(self) -> dict[int, Patch]:
         """For each size the set whose donor text is read best."""
-        best: dict[int, Variant] = {}
-        for variant, score in self.sets().items():
-            size = len(variant.sites)
+        best: dict[int, Patch] = {}
+        for patch, score in self.sets().items():
+            size = len(patch.sites)
             if size not in best or _better(score, self.scores[best[size]]):
-                best[size] = variant
+                best[size] = patch
         return dict(sorted(best.items()))
 
     def telling(self, most: int) -> list[int]:
@@ -94,7 +107,7 @@ class Findings:
         others = [n for n in ranked(self.singles()) if n not in chosen]
         return sorted([*chosen, *others[: most - len(chosen)]])
 
-    def starts(self) -> dict[int, Score]:
+    def starts(self) -> dict[int, SweepScore]:
         """Scores of the chosen set by starting step."""
         return {
             v.start_step: s
@@ -107,7 +120,24 @@ class Findings:
         return sum(self.sites[n].parameters for n in sites) / self.total_parameters
 
 
-def localize(sweep: Sweep, search: Search, ticker: Ticker, total_parameters: int) -> Findings:
+def most_patches(search: Search, sites: int, pooled: bool) -> list[int]:
+    """The most patches of each phase of `localize`, for a model with so many sites.
+
+    The phases: nothing and the whole prompt; single sites; growing to each further size; all sites (and
+    those of `override`); later starts; pooled text. Each patch is a picture a pair. Example::
+
+        most_patches(Search(), 70, True)  # SDXL: [2, 70, 11, 14, 1, 0, 1], so 99 pictures a pair
+    """
+    largest = min(search.max_sites, sites)
+    # Of the candidates one is in the set already; each of the set's sites has two neighbours.
+    growth = [min(search.candidates - 1 + 2 * n, sites - n) + n + 1 for n in range(1, largest)]
+    starts = len([s for s in search.start_steps if s])
+    return [2, sites, *growth, 1 + (search.override is not None), starts, int(pooled)]
+
+
+def localize(
+    sweep: Sweep, search: Search, progress: ProgressReporter, total_parameters: int
+) -> LocalizationResult:
     """Measure single sites, growing sets, starting steps and pooled text, and choose.
 
     What the journal holds already is not drawn again. Deterministic for the same pairs.
@@ -115,60 +145,57 @@ def localize(sweep: Sweep, search: Search, ticker: Ticker, total_parameters: int
     sites = sweep.drawer.sites
     count, pooled = len(sites), sweep.drawer.has_pooled
     largest = min(search.max_sites, count)
-    scores: dict[Variant, Score] = {}
-    pairs = len(sweep.pairs)
-    growth = [min(search.candidates + 2, count - n) + min(n + 1, 2) for n in range(1, largest)]
-    starts = len([s for s in search.start_steps if s])
-    rest = [*growth, 1, starts, int(pooled)]  # variants in each later phase, at most
+    scores: dict[Patch, SweepScore] = {}
+    rest = most_patches(search, count, pooled)  # in each phase that is not yet done
 
-    def measure(variants: Iterable[Variant]) -> None:
-        wanted = list(dict.fromkeys(v for v in variants if v not in scores))
-        ticker.expect(sweep.missing(wanted) + sum(rest) * pairs)
-        for variant in wanted:
-            scores[variant] = sweep.measure(variant)
+    def measure(patches: Iterable[Patch]) -> None:
+        wanted = list(dict.fromkeys(v for v in patches if v not in scores))
+        progress.expect(sweep.missing(wanted) + sum(rest) * len(sweep.pairs))
+        for patch in wanted:
+            scores[patch] = sweep.measure(patch)
 
-    singles = [Variant(sites=(n,)) for n in range(count)]
-    rest.insert(0, count)
+    singles = [Patch(sites=(n,)) for n in range(count)]
+    rest.pop(0)
     measure([NONE, WHOLE])
     _refuse_unreadable(scores)
     rest.pop(0)
     measure(singles)
-    order = ranked({n: scores[Variant(sites=(n,))] for n in range(count)})
+    order = ranked({n: scores[Patch(sites=(n,))] for n in range(count)})
     grown: tuple[int, ...] = (order[0],)
     for size in range(2, largest + 1):
         rest.pop(0)
         near = {n + step for n in grown for step in (-1, 1)}
         added = [n for n in range(count) if n in {*order[: search.candidates], *near}]
-        bigger = [Variant(sites=tuple(sorted({*grown, n}))) for n in added if n not in grown]
+        bigger = [Patch(sites=tuple(sorted({*grown, n}))) for n in added if n not in grown]
         # Neighbours that do little alone may do much together, as SDXL's 55 to 57 in the paper.
         runs = [
-            Variant(sites=tuple(range(low, low + size)))
+            Patch(sites=tuple(range(low, low + size)))
             for low in range(max(0, order[0] - size + 1), min(order[0], count - size) + 1)
         ]
         measure([*bigger, *runs])
         grown = max(bigger, key=lambda v: (scores[v]["donor_similarity"], -scores[v].change)).sites
     rest.pop(0)
-    measure([Variant(sites=tuple(range(count)))])
+    measure([Patch(sites=tuple(range(count)))])
     goal = scores[WHOLE]["donor_similarity"] - search.within
     sets = {v.sites: s for v, s in scores.items() if v.sites and len(v.sites) <= largest}
     if search.override is not None:
-        measure([Variant(sites=search.override)])
-        read = scores[Variant(sites=search.override)]["donor_similarity"]
+        measure([Patch(sites=search.override)])
+        read = scores[Patch(sites=search.override)]["donor_similarity"]
         choice = Choice(search.override, read >= goal)
     else:
         choice = choose(sets, goal)
     rest.pop(0)
-    measure(Variant(sites=choice.sites, start_step=s) for s in search.start_steps)
-    by_start = {s: scores[Variant(sites=choice.sites, start_step=s)] for s in search.start_steps}
+    measure(Patch(sites=choice.sites, start_step=s) for s in search.start_steps)
+    by_start = {s: scores[Patch(sites=choice.sites, start_step=s)] for s in search.start_steps}
     start = choose_start(by_start, goal, search.within)
-    final = Variant(sites=choice.sites, start_step=start)
+    final = Patch(sites=choice.sites, start_step=start)
     rest.pop(0)
     if pooled:
-        both = Variant(sites=choice.sites, start_step=start, swap_pooled=True)
+        both = Patch(sites=choice.sites, start_step=start, swap_pooled=True)
         measure([both])
         if scores[final]["donor_similarity"] < goal <= scores[both]["donor_similarity"]:
             final = both
-    return Findings(
+    return LocalizationResult(
         sites=sites,
         total_parameters=total_parameters,
         search=search,
@@ -178,7 +205,7 @@ def localize(sweep: Sweep, search: Search, ticker: Ticker, total_parameters: int
     )
 
 
-def _refuse_unreadable(scores: Mapping[Variant, Score]) -> None:
+def _refuse_unreadable(scores: Mapping[Patch, SweepScore]) -> None:
     """Raise MeasureError where even the donor's own prompt does not draw the donor's text."""
     whole, plain = (scores[v]["donor_similarity"] for v in (WHOLE, NONE))
     if whole - plain < _READABLE:
@@ -189,7 +216,7 @@ def _refuse_unreadable(scores: Mapping[Variant, Score]) -> None:
         )
 
 
-def choose(sets: Mapping[tuple[int, ...], Score], goal: float) -> Choice:
+def choose(sets: Mapping[tuple[int, ...], SweepScore], goal: float) -> Choice:
     """The smallest set whose donor similarity is at least `goal`, ties by less change outside.
 
     Where none is, the set whose donor's text is read best.
@@ -200,7 +227,7 @@ def choose(sets: Mapping[tuple[int, ...], Score], goal: float) -> Choice:
     return Choice(min(sets, key=lambda s: (-sets[s]["donor_similarity"], len(s), s)), False)
 
 
-def choose_start(starts: Mapping[int, Score], goal: float, within: float) -> int:
+def choose_start(starts: Mapping[int, SweepScore], goal: float, within: float) -> int:
     """The starting step that changes the picture outside of the text least and still does the work.
 
     It does where the donor's text is read at `goal` or, where the set never reaches that, within
@@ -218,7 +245,7 @@ def choose_start(starts: Mapping[int, Score], goal: float, within: float) -> int
     return min(good, key=lambda step: (starts[step].change, step), default=0)
 
 
-def ranked(singles: Mapping[int, Score]) -> Sequence[int]:
+def ranked(singles: Mapping[int, SweepScore]) -> Sequence[int]:
     """By how far a site alone moves the reading from the prompt's text towards the donor's.
 
     A site that only garbles the prompt's text, as one that decides its length does, counts for that.
@@ -230,6 +257,6 @@ def ranked(singles: Mapping[int, Score]) -> Sequence[int]:
     return sorted(singles, key=lambda n: (-moved(n), n))
 
 
-def _better(score: Score, other: Score) -> bool:
+def _better(score: SweepScore, other: SweepScore) -> bool:
     read, least = score["donor_similarity"], other["donor_similarity"]
     return read > least or (math.isclose(read, least) and score.change < other.change)

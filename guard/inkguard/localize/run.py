@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 
 from inkguard.draw.load import embedded_models
-from inkguard.errors import InvalidInput, UnsupportedModel
+from inkguard.errors import InvalidInput, ManifestError, MeasureError, UnsupportedModel
 from inkguard.families.registry import adapter_for
 from inkguard.localize.draw import Drawer
 from inkguard.localize.evidence import manifest_data, versions, write_manifest
 from inkguard.localize.gallery import Gallery
 from inkguard.localize.options import DEFAULT_PAIRS, Options
-from inkguard.localize.plan import Findings, Search, localize
+from inkguard.localize.plan import LocalizationResult, Search, localize
 from inkguard.localize.plots import draw_report
 from inkguard.localize.report import write_report
 from inkguard.localize.sweep import Sweep
-from inkguard.localize.table import terminal_table, write_csv
+from inkguard.localize.table import write_csv
 from inkguard.manifests.manifest import (
     FILE_NAME,
     digest_config,
@@ -27,36 +27,29 @@ from inkguard.manifests.manifest import (
     find_manifest,
     load_manifest,
 )
-from inkguard.measure import (
-    MeasureError,
-    Pair,
-    read_pairs,
-    require_measure,
-    require_reader,
-    world_pairs,
-)
 from inkguard.measure.journal import Journal
-from inkguard.measure.model import load_model
-from inkguard.measure.progress import Ticker, waiting
-from inkguard.measure.prompts import digest_pairs
+from inkguard.measure.progress import ProgressReporter, Silent
+from inkguard.measure.prompts import Pair, digest_pairs, read_pairs, world_pairs
+from inkguard.measure.setup import load_model, require_measure, require_reader
 
 __all__ = ["run"]
 
 
-def run(options: Options) -> Findings:
-    """Measure a model and write everything into `options.out`.
+def run(options: Options, progress: ProgressReporter | None = None) -> LocalizationResult:
+    """Measure a model and write everything into `options.out` (and its folder, with `install`).
 
     Raises GuardErrors: for bad input before anything is drawn, and MeasureError where a result
     cannot be written, with what was measured until then kept.
     """
+    progress = progress or Silent()
     require_measure()
     reader = require_reader()
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    with waiting(f"Loading {options.model}"):
-        pipe, folder = load_model(options.model, options.device, options.dtype)
-        adapter_for(pipe)  # raises for a family that is not known
-        drawer_pairs = _pairs(options, weights := digest_weights(folder))
+    progress.begin(f"loading {options.model}")
+    pipe, folder = load_model(options)
+    adapter_for(pipe)  # raises for a family that is not known
+    if options.install:
+        _refuse_install(folder)
+    drawer_pairs = _pairs(options, weights := digest_weights(folder))
     call = _call(options, pipe, folder)
     drawer = Drawer(pipe, call, options.steps)
     search = _search(options, len(drawer.sites))
@@ -66,7 +59,7 @@ def run(options: Options) -> Findings:
         "pairs": len(drawer_pairs) // options.seeds,
         "seeds": options.seeds,
         "steps": options.steps,
-        "dtype": options.dtype,
+        "dtype": str(options.dtype),
         "device": torch.device(options.device).type,
         "region": "sign's box" if worldly else "OCR boxes, widened by a 64th of the shorter side",
         "prompts": digest_pairs(drawer_pairs),
@@ -79,28 +72,53 @@ def run(options: Options) -> Findings:
         "call": call,
         **settings,
     }
-    console = Console(stderr=True)
-    with Journal(options.out / "results.jsonl", identity) as journal, Ticker(console) as ticker:
+    with Journal(options.out / "results.jsonl", identity) as journal:
         sweep = Sweep(
             drawer,
             drawer_pairs,
             reader=reader,
             journal=journal,
             gallery=Gallery(options.out / "pictures", options.examples),
-            ticker=ticker,
+            progress=progress,
             batch=options.batch,
         )
         total = sum(p.numel() for p in drawer.denoiser.parameters())
         try:
-            findings = localize(sweep, search, ticker, total)
-            _write(options, findings, sweep, pipe, weights, call, settings)
+            result = localize(sweep, search, progress, total)
+            _write(options, result, sweep, pipe, weights, call, settings)
+            if options.install and result.choice.reached:
+                result.installed = _install(options.out / "manifest.yaml", folder, drawer.denoiser)
         except OSError as error:
             raise MeasureError(
                 f"{error.filename or options.out}: {error.strerror or error}. What was measured until now is "
                 f"kept in {options.out / 'results.jsonl'}: the same command goes on"
             ) from None
-    _tell(options, findings)
-    return findings
+    return result
+
+
+def _refuse_install(folder: Path) -> None:
+    """Raise InvalidInput, before hours of drawing, for a folder that takes no manifest."""
+    if folder in embedded_models().values():
+        raise InvalidInput("--install", "the package's own models have their manifests already")
+    if not os.access(folder, os.W_OK):
+        raise InvalidInput("--install", f"{folder} cannot be written to")
+
+
+def _install(manifest: Path, folder: Path, denoiser: Any) -> Path:
+    """Put a manifest where `find_manifest` looks first; another one that was there becomes .old.
+
+    Raises ManifestError where it does not fit the model, and OSError.
+    """
+    found = list(load_manifest(manifest).differences(denoiser, digest_weights(folder)))
+    if found:
+        raise ManifestError(f"{manifest} does not fit the model in {folder}: {'; '.join(found)}")
+    place, content = folder / FILE_NAME, manifest.read_bytes()
+    if place.exists() and place.read_bytes() != content:
+        place.replace(place.with_name(f"{FILE_NAME}.old"))
+    part = place.with_name(f"{FILE_NAME}.part")
+    part.write_bytes(content)
+    part.replace(place)
+    return place
 
 
 def _pairs(options: Options, weights: str | None) -> list[Pair]:
@@ -149,7 +167,7 @@ def _search(options: Options, sites: int) -> Search:
 
 def _write(
     options: Options,
-    findings: Findings,
+    result: LocalizationResult,
     sweep: Sweep,
     pipe: Any,
     weights: str | None,
@@ -158,7 +176,7 @@ def _write(
 ) -> None:
     name, out = Path(options.model).name, options.out
     data = manifest_data(
-        findings,
+        result,
         sweep,
         pipe,
         name=name,
@@ -168,7 +186,7 @@ def _write(
         settings=settings,
     )
     write_manifest(out / "manifest.yaml", data)
-    write_csv(out / "sites.csv", findings)
+    write_csv(out / "sites.csv", result)
     title = f"Where {name} draws letters"
     facts = {
         "model": f"{type(pipe).__name__}, {type(sweep.drawer.denoiser).__name__}",
@@ -179,23 +197,5 @@ def _write(
         "date": data["evidence"]["date"],
         "versions": ", ".join(f"{k} {v}" for k, v in versions().items()),
     }
-    draw_report(out / "report.png", findings, sweep, title)
-    write_report(out / "report.html", findings, sweep, title=title, facts=facts)
-
-
-def _tell(options: Options, findings: Findings) -> None:
-    console = Console(soft_wrap=True)
-    console.print(terminal_table(findings))
-    if not findings.choice.reached:
-        console.print(
-            f"[yellow]No set of up to {findings.search.max_sites} sites[/yellow] reads the donor's "
-            f"text within {findings.search.within:g} of swapping the whole prompt"
-            if findings.search.override is None
-            else "[yellow]The sites given[/yellow] read the donor's text worse than the bound asks"
-        )
-    for name in ("report.html", "report.png", "sites.csv", "manifest.yaml"):
-        console.print(str(options.out / name), markup=False, highlight=False)
-    console.print(
-        f"To guard the model with these sites, copy manifest.yaml into its folder as {FILE_NAME}",
-        highlight=False,
-    )
+    draw_report(out / "report.png", result, sweep, title)
+    write_report(out / "report.html", result, sweep, title=title, facts=facts)

@@ -1,8 +1,9 @@
-"""Draws all pairs of a variant, scores the pictures and notes the scores."""
+"""Draws all pairs with a patch, scores the pictures and notes the scores."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,18 +14,21 @@ from PIL import Image
 from inkguard.frozen import freeze
 from inkguard.localize.draw import Drawer
 from inkguard.localize.gallery import Gallery
-from inkguard.localize.variants import NONE, Variant
-from inkguard.measure import Pair, boxes_region, characters_f1, exact, kept, sign_region, similarity
+from inkguard.localize.patch import NONE, Patch
 from inkguard.measure.journal import Journal
-from inkguard.measure.progress import Ticker
+from inkguard.measure.pictures import kept
+from inkguard.measure.progress import ProgressReporter
+from inkguard.measure.prompts import Pair
+from inkguard.measure.region import boxes_region, sign_region
+from inkguard.measure.text import characters_f1, exact, similarity
 from inkguard.verify import LineReader
 
-__all__ = ["Score", "Sweep"]
+__all__ = ["Sweep", "SweepScore"]
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """Means over a variant's pictures.
+class SweepScore:
+    """Means over the pictures drawn with a patch.
 
     `donor_*` and `source_*` (f1, exact, similarity) say how well the donor's and the prompt's own
     text are read; mse, ssim, psnr, also `_inside` and `_outside` of the text region, compare with
@@ -48,7 +52,7 @@ class Score:
 
 
 class Sweep:
-    """Measures variants, each pair of each once for ever.
+    """Measures patches: draws each pair with each of them, once for ever.
 
     The text region is the sign's box where a pair has a scene; else the OCR boxes of the unpatched
     and of the patched picture, widened (`boxes_region`).
@@ -62,20 +66,20 @@ class Sweep:
         reader: LineReader,
         journal: Journal,
         gallery: Gallery,
-        ticker: Ticker,
+        progress: ProgressReporter,
         batch: int,
     ) -> None:
         self.drawer, self.pairs, self.gallery = drawer, list(pairs), gallery
-        self._reader, self._journal, self._ticker = reader, journal, ticker
+        self._reader, self._journal, self._progress = reader, journal, progress
         self._batch = batch
         self._plain: list[np.ndarray] = []
         self._plain_regions: list[np.ndarray] = []
 
-    def missing(self, variants: Iterable[Variant]) -> int:
-        """How many pictures are still to be drawn for some variants."""
-        return sum(len(self._left(v)) for v in variants)
+    def missing(self, patches: Iterable[Patch]) -> int:
+        """How many pictures are still to be drawn for some patches."""
+        return sum(len(self._left(v)) for v in patches)
 
-    def measure(self, variant: Variant) -> Score:
+    def measure(self, patch: Patch) -> SweepScore:
         """Draw and score what is not yet in the journal; the score of all pairs.
 
         Raises MeasureError where a result cannot be written, SubstitutionError where patching did
@@ -83,47 +87,53 @@ class Sweep:
         """
         if not self._plain:
             self._prepare()
-        self._ticker.begin(variant.key)
-        left = self._left(variant)
+        self._progress.begin(patch.key)
+        left = self._left(patch)
         for numbers in self._batches(left):
-            self._run(variant, numbers, left)
-        score = self.score(variant)
+            self._run(patch, numbers, left)
+        score = self.score(patch)
         if left:
-            self._ticker.done(
-                f"sites {variant.key}: donor {score['donor_similarity']:.3f}, "
+            self._progress.done(
+                f"sites {patch.key}: donor {score['donor_similarity']:.3f}, "
                 f"source {score['source_similarity']:.3f}"
             )
         return score
 
-    def score(self, variant: Variant, equal_length: bool | None = None) -> Score:
+    def score(self, patch: Patch, equal_length: bool | None = None) -> SweepScore:
         """The means of what was measured, of all pairs or of those with texts of (un)equal length."""
         rows = [
-            self._journal.rows[variant.key, n]
+            self._journal.rows[patch.key, n]
             for n, pair in enumerate(self.pairs)
             if equal_length is None or pair.equal_length == equal_length
         ]
         names = [k for k in rows[0] if k not in ("variant", "pair", "read")] if rows else []
-        return Score({name: _mean(row[name] for row in rows) for name in names}, len(rows))
+        return SweepScore({name: _mean(row[name] for row in rows) for name in names}, len(rows))
 
     def plain(self, pair: int) -> np.ndarray:
         """A pair's unpatched picture, uint8 (H, W, 3)."""
         return self._plain[pair]
 
-    def read(self, variant: Variant, pair: int) -> str:
+    def read(self, patch: Patch, pair: int) -> str:
         """What OCR read in a picture."""
-        return str(self._journal.rows[variant.key, pair]["read"])
+        return str(self._journal.rows[patch.key, pair]["read"])
 
-    def _left(self, variant: Variant) -> list[int]:
-        return [n for n in range(len(self.pairs)) if (variant.key, n) not in self._journal.rows]
+    def _left(self, patch: Patch) -> list[int]:
+        return [n for n in range(len(self.pairs)) if (patch.key, n) not in self._journal.rows]
 
     def _prepare(self) -> None:
         """Have every pair's unpatched picture, from its file or drawn again."""
-        self._ticker.begin("unpatched pictures")
+        self._progress.begin("unpatched pictures")
         kept_before = [self.gallery.load(NONE, n) for n in range(len(self.pairs))]
         absent = [n for n, image in enumerate(kept_before) if image is None]
         drawn: dict[int, np.ndarray] = {}
         for numbers in self._batches(absent):
+            began = time.monotonic()
             images = self.drawer.draw(NONE, [self.pairs[n] for n in numbers])
+            if not drawn:
+                each = (time.monotonic() - began) / len(numbers)
+                began = time.monotonic()
+                self._reader.lines(Image.fromarray(images[0]))
+                self._progress.speed(each + time.monotonic() - began)
             for n, image in zip(numbers, images, strict=True):
                 drawn[n] = image
                 self.gallery.save(NONE, n, image)
@@ -136,18 +146,18 @@ class Sweep:
         batches = [range(n, min(n + self._batch, count)) for n in range(0, count, self._batch)]
         return [b for b in batches if any(n in b for n in wanted)]
 
-    def _run(self, variant: Variant, numbers: Sequence[int], left: Sequence[int]) -> None:
-        if variant == NONE:
+    def _run(self, patch: Patch, numbers: Sequence[int], left: Sequence[int]) -> None:
+        if patch == NONE:
             images = [self._plain[n] for n in numbers]
         else:
-            images = self.drawer.draw(variant, [self.pairs[n] for n in numbers])
+            images = self.drawer.draw(patch, [self.pairs[n] for n in numbers])
         rows = []
         for n, image in zip(numbers, images, strict=True):
             if n not in left:
                 continue
-            self.gallery.save(variant, n, image)
-            rows.append({"variant": variant.key, "pair": n, **self._measure(n, image)})
-            self._ticker.advance()
+            self.gallery.save(patch, n, image)
+            rows.append({"variant": patch.key, "pair": n, **self._measure(n, image)})
+            self._progress.advance()
         self._journal.append(rows)
 
     def _measure(self, number: int, image: np.ndarray) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from inkguard.measure.errors import MeasureError
+from inkguard.errors import MeasureError
 
 __all__ = ["Journal"]
 
@@ -16,9 +16,9 @@ __all__ = ["Journal"]
 class Journal:
     """Results by (variant's key, pair's number); each is in the file before `append` returns.
 
-    `command` is whose results they are. The first line is a header with `identity`: what the results depend on. Opening a file with
-    another identity raises MeasureError that names the differences. A last line that a kill tore is
-    cut off. Two runs cannot have the same file open.
+    `command` is whose results they are. The first line is a header with `identity`: what the results
+    depend on. Opening a file with another identity raises MeasureError that names the differences. A
+    last line that a kill tore is cut off. Two runs cannot have the same file open.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any], command: str = "localize") -> None:

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from inkguard.measure.errors import MeasureError
+from inkguard.errors import MeasureError
 from inkguard.measure.world.captions import held_out, plain_caption, sample_scene
 from inkguard.measure.world.scene import Scene
 from inkguard.types import MAX_PROMPT
 from inkguard.verify import letters_of
 
-__all__ = ["TEMPLATE", "Pair", "digest_pairs", "read_pairs", "world_pairs"]
+__all__ = [
+    "TEMPLATE",
+    "Pair",
+    "digest_pairs",
+    "read_lines",
+    "read_pairs",
+    "refuse_lines",
+    "world_pairs",
+]
 
+_T = TypeVar("_T")
 TEMPLATE = 'A sign that says "{}".'
 """The paper's prompt for a word of its list (section 3, after GlyphControl's SimpleBench)."""
 _QUOTES = (('"', '"'), ("“", "”"), ("«", "»"), ("「", "」"), ("`", "`"))
@@ -98,26 +108,7 @@ def read_pairs(path: Path, count: int | None = None, seeds: int = 1, seed: int =
         MeasureError: the file cannot be read, holds too few texts, or has bad lines. It names each
             bad line as file:line (never its content) and says what is expected.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise MeasureError(f"{path}: {error.strerror}: give a text file of prompts") from None
-    except UnicodeDecodeError as error:
-        raise MeasureError(f"{path}: not UTF-8 at byte {error.start}") from None
-    parsed: list[tuple[str, str, str | None]] = []
-    problems = []
-    for number, raw in enumerate(text.split("\n"), 1):
-        if not (line := raw.strip()):
-            continue
-        try:
-            parsed.append(_parse(line))
-        except ValueError as error:
-            problems.append(f"{path}:{number}: {error}")
-    if problems:
-        more = f"\n... and {len(problems) - 10} more" if len(problems) > 10 else ""
-        raise MeasureError("\n".join(problems[:10]) + f"{more}\n{_EXPECTED}")
-    if not parsed:
-        raise MeasureError(f"{path}: no prompt in it; {_EXPECTED}")
+    parsed = [pair for _, pair in read_lines(path, _parse, _EXPECTED)]
     texts = sorted({word for _, word, _ in parsed})
     rng = np.random.default_rng(seed)
     pairs = []
@@ -130,6 +121,40 @@ def read_pairs(path: Path, count: int | None = None, seeds: int = 1, seed: int =
             )
         pairs.append(Pair(prompt, _swap(prompt, word, donor), word, donor, n))
     return _repeat(pairs, seeds)
+
+
+def read_lines(path: Path, parse: Callable[[str], _T], expected: str) -> list[tuple[int, _T]]:
+    """The lines of a UTF-8 file that are not empty, each parsed and with its number from 1.
+
+    `parse` raises ValueError that says what is wrong with a line, without its content; `expected` says
+    what a line may be. Raises MeasureError for a file that cannot be read or is empty, and for bad
+    lines, all of which it names.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise MeasureError(f"{path}: {error.strerror}: give a text file of prompts") from None
+    except UnicodeDecodeError as error:
+        raise MeasureError(f"{path}: not UTF-8 at byte {error.start}") from None
+    parsed: list[tuple[int, _T]] = []
+    problems: list[str] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                parsed.append((number, parse(line.strip())))
+            except ValueError as error:
+                problems.append(f"{path}:{number}: {error}")
+    refuse_lines(problems, expected)
+    if not parsed:
+        raise MeasureError(f"{path}: no prompt in it; {expected}")
+    return parsed
+
+
+def refuse_lines(problems: Sequence[str], expected: str) -> None:
+    """Raise MeasureError where there are problems: the first ten, and what a line should be."""
+    if problems:
+        more = [f"... and {len(problems) - 10} more"] if len(problems) > 10 else []
+        raise MeasureError("\n".join([*problems[:10], *more, expected]))
 
 
 def digest_pairs(pairs: Sequence[Pair]) -> str:

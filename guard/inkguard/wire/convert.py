@@ -156,6 +156,8 @@ def request_to_proto(
     values = {name: getattr(request, name) for name in _OPTIONAL}
     if random_seed:
         del values["seed"]
+    if request.negative_prompt is not None:
+        raise InvalidInput("negative_prompt", "the requests of a sidecar have none")
     return pb.GenerateImageRequest(
         prompt=request.prompt,
         model=model,

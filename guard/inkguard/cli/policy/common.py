@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from inkguard.cli.terminal import COLORS, waiting
 from inkguard.policy.model import Mode, Policy
 from inkguard.types import Action, Decision
 
@@ -34,7 +35,6 @@ __all__ = [
 FOUND = 1
 """Exit code for findings of lint, failing tests and decisions that differ."""
 
-COLORS = {"allow": "green", "flag": "yellow", "substitute": "cyan", "block": "red"}
 _BATCH = 64
 
 PolicyArgument = Annotated[
@@ -61,7 +61,6 @@ def out() -> Console:
 def checker_for(policy: Policy, lists_only: bool) -> Checker:
     """A checker that decides as the policy does when it is enforced."""
     from inkguard.check.checker import Checker
-    from inkguard.measure.progress import waiting
 
     policy = replace(policy, mode=Mode.ENFORCE)
     if lists_only:

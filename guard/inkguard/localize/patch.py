@@ -1,4 +1,4 @@
-"""The sites of a model, and the ways of patching that are tried."""
+"""The sites of a model, and the patches: the ways of drawing with another text at some of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 from inkguard.errors import UnsupportedModel
 from inkguard.manifests.manifest import Manifest
 
-__all__ = ["NONE", "WHOLE", "Site", "Variant", "manifest_of", "text_sites"]
+__all__ = ["NONE", "WHOLE", "Patch", "Site", "drawing_manifest", "text_sites"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
+class Patch:
     """One way to draw the pairs: the donor's text at `sites` from denoising step `start_step` on.
 
     `swap_pooled`: with the donor's pooled text as well. `whole`: the donor's prompt in place of the
@@ -38,7 +38,7 @@ class Variant:
 
     @property
     def key(self) -> str:
-        """The name in `results.jsonl`, unique among the variants."""
+        """The name in `results.jsonl`, unique among the patches."""
         if not self.sites:
             return "whole prompt" if self.whole else "none"
         start = f" from step {self.start_step}" if self.start_step else ""
@@ -58,7 +58,7 @@ class Variant:
         return f"sites-{places}{start}{pooled}"
 
 
-NONE, WHOLE = Variant(), Variant(whole=True)
+NONE, WHOLE = Patch(), Patch(whole=True)
 
 
 def text_sites(denoiser: nn.Module, named: Sequence[tuple[str, nn.Module]]) -> list[Site]:
@@ -77,8 +77,8 @@ def text_sites(denoiser: nn.Module, named: Sequence[tuple[str, nn.Module]]) -> l
     ]
 
 
-def manifest_of(variant: Variant, sites: Sequence[Site], pipe: Any, denoiser: Any) -> Manifest:
-    """A manifest that lasts for one drawing."""
+def drawing_manifest(patch: Patch, sites: Sequence[Site], pipe: Any, denoiser: Any) -> Manifest:
+    """A patch as a manifest that lasts for one drawing."""
     return Manifest(
         name="localize",
         pipeline=type(pipe).__name__,
@@ -86,8 +86,8 @@ def manifest_of(variant: Variant, sites: Sequence[Site], pipe: Any, denoiser: An
         config={},
         weights_digest=None,
         source="measured",
-        sites=variant.sites,
-        modules=tuple(sites[n].module for n in variant.sites),
-        start_step=variant.start_step,
-        swap_pooled=variant.swap_pooled,
+        sites=patch.sites,
+        modules=tuple(sites[n].module for n in patch.sites),
+        start_step=patch.start_step,
+        swap_pooled=patch.swap_pooled,
     )
