@@ -58,7 +58,21 @@ class InvalidInput(GuardError):
 
 
 class PolicyError(GuardError):
-    """A policy or word list cannot be used; the message begins with file:line:column."""
+    """A policy, or a list that it names, cannot be used.
+
+    `place` is file:line:column and `problem` what is wrong there. `mistakes` are all that were found, the first
+    among them, and the message has a line for each: `shop.yaml:6:1: unknown key; ...`.
+    """
+
+    _MOST_TOLD = 50
+
+    def __init__(self, place: str, problem: str, *more: tuple[str, str]) -> None:
+        self.place, self.problem = place, problem
+        self.mistakes = ((place, problem), *more)
+        lines = [": ".join(mistake) for mistake in self.mistakes[: self._MOST_TOLD]]
+        if (rest := len(self.mistakes) - self._MOST_TOLD) > 0:
+            lines.append(f"and {rest} more")
+        super().__init__("\n".join(lines))
 
 
 class ModelError(GuardError):

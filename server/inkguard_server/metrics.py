@@ -17,7 +17,7 @@ from prometheus_client import (
     start_http_server,
 )
 
-from inkguard.policy.rules import Source
+from inkguard.policy.rules import FindingSource
 from inkguard.timing import STAGES
 from inkguard.types import Decision, Rung, Verification
 from inkguard.wire.records import PolicyInfo
@@ -26,7 +26,7 @@ from inkguard_server.engines.base import Engine, QueueStatus, ReloadResult
 __all__ = ["Metrics", "MetricsServer"]
 
 _OTHER = "other"
-_SOURCES = frozenset(source.value for source in Source)
+_SOURCES = frozenset(source.value for source in FindingSource)
 _BUCKETS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1.0, 2.5, 5.0, 10.0, 25.0, 60.0),

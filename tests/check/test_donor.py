@@ -89,7 +89,7 @@ def test_nothing_to_do() -> None:
     assert donor('"HELLO"') == '"HELLO"'
 
 
-@given(st.sampled_from(POLICY.entries), st.sampled_from([str.upper, str.lower, str.title]))
+@given(st.sampled_from(POLICY.terms), st.sampled_from([str.upper, str.lower, str.title]))
 def test_every_term_has_a_clean_donor(entry: object, case: object) -> None:
     """Each term that is to be substituted has a donor that the word lists allow."""
     prompt = f'a sign that says "{case(entry.term)}"'  # type: ignore[attr-defined, operator]

@@ -156,9 +156,9 @@ def test_default_lists_spare(text: str) -> None:
 def test_default_terms_are_found(number: int) -> None:
     """Every term of the default policy is found as it is written and in capitals."""
     policy = load_policy()
-    for e in policy.entries[number::40]:
-        assert policy.words.find(e.term), e.rule
-        assert policy.words.find(e.term.upper()), e.rule
+    for e in policy.terms[number::40]:
+        assert policy.matcher.find(e.term), e.rule
+        assert policy.matcher.find(e.term.upper()), e.rule
 
 
 @given(st.text() | st.text(alphabet="idotSHUTP 10!.-"))

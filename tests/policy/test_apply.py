@@ -36,21 +36,21 @@ def test_decide(prompt: str, action: Action) -> None:
 
 def test_block() -> None:
     """A finding of a blocking rule blocks, whatever else is found."""
-    term = next(e.term for e in POLICY.entries if e.rule.startswith("violence.incitement#"))
+    term = next(e.term for e in POLICY.terms if e.rule.startswith("violence.incitement#"))
     prompt = f'"IDIOT" and "{term}"'
     assert decide(POLICY, found(prompt)) is Action.BLOCK
 
 
 def test_everywhere() -> None:
     """A rule that matches everywhere blocks outside of spans too."""
-    term = next(e.term for e in POLICY.entries if e.everywhere)
+    term = next(e.term for e in POLICY.terms if e.everywhere)
     assert decide(POLICY, found(term)) is Action.BLOCK
 
 
 def test_scores() -> None:
     """A score at its threshold is a finding over the span, one below is none."""
     prompt = '"RIVER"'
-    minimum = POLICY.detoxify["insult"].minimum
+    minimum = POLICY.detoxify["insult"].threshold
     (finding,) = found(prompt, {"insult": minimum, "threat": 0.0})
     assert (finding.rule, finding.source, finding.text) == ("detoxify.insult", "detoxify", "RIVER")
     assert found(prompt, {"insult": minimum - 0.01}) == ()

@@ -89,7 +89,7 @@ def test_parts_are_merged(author: Author) -> None:
         """
     )
     assert list(policy.categories) == ["insult", "slur", "threat"]
-    assert [(k, t.category, t.minimum) for k, t in policy.detoxify.items()] == [
+    assert [(k, t.category, t.threshold) for k, t in policy.detoxify.items()] == [
         ("threat", "threat", 0.9)
     ]
     assert (policy.on_error.lists, policy.on_error.classifier) == (Action.FLAG, Action.FLAG)
@@ -119,7 +119,7 @@ def test_the_shipped_policy_by_name(author: Author, default: Policy) -> None:
     """`extends: default` is the policy that comes with the package."""
     head = "apiVersion: inkguard/v1\nname: own\nversion: '1'\nextends: default\n"
     policy = load_policy(author.write("shop.yaml", head + "mode: shadow\n"))
-    assert len(policy.entries) == len(default.entries)
+    assert len(policy.terms) == len(default.terms)
     assert policy.digest != default.digest
 
 

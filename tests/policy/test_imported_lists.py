@@ -36,7 +36,7 @@ def read(author: Author, file: str, text: str, more: str = "") -> Loaded:
 def test_formats(author: Author, file: str, text: str) -> None:
     """One term per line, CSV and JSON give the same terms."""
     policy = read(author, file, text).policy
-    own = [e for e in policy.entries if e.rule.startswith("insult.own#")]
+    own = [e for e in policy.terms if e.rule.startswith("insult.own#")]
     assert [(e.term, e.rule) for e in own] == [
         ("rotter", "insult.own#de28"),
         ("cad", "insult.own#12bc"),
@@ -49,12 +49,12 @@ def test_rows_say_more(author: Author) -> None:
     """A row's own severity, action, category and match go over what the policy says of the list."""
     text = "term,category,severity,action,match\nrotter,,,flag,\ncad,slur,severe,,exact\n"
     policy = read(author, "own.csv", text, ", name: shop, locale: en").policy
-    by_term = {e.term: e for e in policy.entries}
+    by_term = {e.term: e for e in policy.terms}
     assert by_term["rotter"].action is Action.FLAG
     cad = by_term["cad"]
     assert (cad.rule, cad.severity, cad.action) == ("slur.shop#90b3", Severity.SEVERE, Action.BLOCK)
     assert cad.matching.value == "exact"
-    assert policy.lists["slur.shop"].locale == "en"
+    assert policy.list_rules["slur.shop"].locale == "en"
 
 
 def test_an_own_list_wins(author: Author) -> None:

@@ -76,7 +76,7 @@ def refused(path: Path, file: str, message: str) -> str:
 def test_small_policy(author: Author) -> None:
     """A small policy loads, with the strict defaults."""
     policy = author.load()
-    assert (policy.name, policy.version, len(policy.entries)) == ("test", "1", 2)
+    assert (policy.name, policy.version, len(policy.terms)) == ("test", "1", 2)
     assert policy.on_error.classifier is policy.on_error.lists is Action.BLOCK
     assert policy.verify
     assert policy.verify_with is VerifyWith.DEFAULT
@@ -168,13 +168,14 @@ def test_files_tell_where_reading_failed(author: Author) -> None:
     seen: dict[Path, str] = {}
     with pytest.raises(PolicyError):
         read_policy(author.more("allow: nowhere.yaml\n"), seen)
-    assert [file.name for file in seen] == ["policy.yaml", "words.yaml", "nowhere.yaml"]
-    assert [content_digest(file) == digest for file, digest in seen.items()] == [True] * 3
+    names = ["policy.yaml", "words.yaml", "nowhere.yaml", "replacements.yaml"]
+    assert [file.name for file in seen] == names
+    assert [content_digest(file) == digest for file, digest in seen.items()] == [True] * 4
     assert list(seen.values()).index("") == 2
 
 
 def test_default_policy(default: Policy) -> None:
     """The default policy has a word for each length from 2 to 12, and rules that hold no term."""
     assert set(range(2, 13)) <= default.replacements.words.keys()
-    assert len(default.entries) > 500
-    assert all(e.term not in e.rule.rpartition("#")[2] for e in default.entries)
+    assert len(default.terms) > 500
+    assert all(e.term not in e.rule.rpartition("#")[2] for e in default.terms)

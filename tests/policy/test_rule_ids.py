@@ -123,7 +123,7 @@ def test_an_exception_stays_with_its_word(author: Author, terms: tuple[str, ...]
     """However the list around a term is edited, its exception is for that term."""
     more = EXCEPTION % term_digest("terms", "rotter")[:4]
     policy = listed(author, *terms, more=more)
-    (held,) = [e.term for e in policy.entries if e.rule == policy.exceptions[0].rule]
+    (held,) = [e.term for e in policy.terms if e.rule == policy.exceptions[0].rule]
     assert held == "rotter"
 
 
@@ -138,10 +138,10 @@ def test_terms_whose_ids_begin_alike(author: Author) -> None:
     one, other = collision()
     full = [term_digest("terms", word) for word in (one, other)]
     alone = listed(author, one, more=EXCEPTION % full[0][:8])
-    assert alone.exceptions[0].rule == alone.entries[0].rule == f"insult.mild#{full[0][:4]}"
+    assert alone.exceptions[0].rule == alone.terms[0].rule == f"insult.mild#{full[0][:4]}"
     policy = listed(author, one, other, "cad")
     expected = [f"insult.mild#{digits[:8]}" for digits in full]
-    assert [e.rule for e in policy.entries][:2] == expected
+    assert [e.rule for e in policy.terms][:2] == expected
     with pytest.raises(PolicyError) as caught:
         listed(author, one, other, more=EXCEPTION % full[0][:4])
     assert all(rule in str(caught.value) for rule in expected)
@@ -167,6 +167,6 @@ def test_an_expression_stands_once_in_a_rule(author: Author) -> None:
 
 def test_ids_of_the_shipped_lists(default: Policy) -> None:
     """Every entry has its own, and few need more than four digits."""
-    rules = [e.rule for e in (*default.entries, *default.patterns)]
+    rules = [e.rule for e in (*default.terms, *default.patterns)]
     assert len(set(rules)) == len(rules)
     assert sum(len(rule.rpartition("#")[2]) == 4 for rule in rules) > 0.95 * len(rules)

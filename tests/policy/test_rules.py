@@ -9,7 +9,7 @@ from inkguard.check.checker import Checker
 from inkguard.match.fold import fold
 from inkguard.policy.apply import ruled
 from inkguard.policy.load import load_policy
-from inkguard.policy.rules import Condition, Kind
+from inkguard.policy.rules import Condition, ScoreRange, SpanKind
 from inkguard.types import Action, Severity
 
 if TYPE_CHECKING:
@@ -151,10 +151,10 @@ def test_a_brand_is_no_hole_for_a_classifier(author: Author, scoring: Callable[.
 
 def test_includes() -> None:
     """A condition includes another where it asks for nothing that the other does not."""
-    wide = Condition(categories=frozenset(("insult", "slur")))
-    narrow = Condition(categories=frozenset(("insult",)), severities=frozenset((Severity.MILD,)))
+    wide = Condition(category=frozenset(("slur", "insult")))
+    narrow = Condition(category=frozenset(("insult",)), severity=frozenset((Severity.MILD,)))
     assert Condition().includes(wide)
     assert wide.includes(narrow)
     assert not narrow.includes(wide)
-    assert not Condition(kinds=frozenset((Kind.QUOTED,))).includes(narrow)
-    assert not Condition(least=0.5).includes(narrow)
+    assert not Condition(span=frozenset((SpanKind.QUOTED,))).includes(narrow)
+    assert not Condition(score=ScoreRange(at_least=0.5)).includes(narrow)

@@ -8,16 +8,18 @@ import jsonschema
 import pytest
 import yaml
 
-from inkguard.policy import lists, load
 from inkguard.policy.imported_lists import COLUMNS
+from inkguard.policy.json_schema import schema_of
 from inkguard.policy.load import default_policy_path, load_policy
+from inkguard.policy.schema import PolicyFile
 from tests.policy.test_load import BAD, BAD_WORDS
+from tools.policy_page import PAGE, policy_page, schema_files
 
 if TYPE_CHECKING:
     from tests.policy.conftest import Author
 
 ROOT = default_policy_path().parent
-SCHEMA: dict[str, Any] = json.loads((ROOT / "schema.json").read_text(encoding="utf-8"))
+SCHEMA = schema_of("policy")
 
 
 class Loader(yaml.SafeLoader):
@@ -40,30 +42,47 @@ def _keys(value: Any) -> Any:
     return [_keys(inner) for inner in value] if isinstance(value, list) else value
 
 
-def part(name: str) -> dict[str, Any]:
-    return {**SCHEMA["$defs"][name], "$defs": SCHEMA["$defs"]}
-
-
-def test_default_policy_fits_the_schema() -> None:
-    """The default policy and its files fit the published schema, to which it points editors."""
+def test_the_shipped_files_fit_their_schemas() -> None:
+    """The default policy and its files fit the schemas, to which they point editors."""
     policy = data(default_policy_path())
     jsonschema.validate(policy, SCHEMA)
     for name in policy["wordlists"]:
-        jsonschema.validate(data(ROOT / name), part("wordlist"))
-    jsonschema.validate(data(ROOT / "allow.yaml"), part("allow"))
-    jsonschema.validate(data(ROOT / "replacements.yaml"), part("replacements"))
-    assert (
-        "$schema=schema.json" in default_policy_path().read_text(encoding="utf-8").splitlines()[0]
-    )
+        jsonschema.validate(data(ROOT / name), schema_of("words"))
+    jsonschema.validate(data(ROOT / "allow.yaml"), schema_of("allow"))
+    jsonschema.validate(data(ROOT / "replacements.yaml"), schema_of("replacements"))
 
 
-def test_the_schema_has_the_loaders_keys() -> None:
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.rglob("*.yaml")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_shipped_files_name_their_schema(path: Path) -> None:
+    """An editor finds it by the first line, which names a file that is there."""
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    name = first.removeprefix("# yaml-language-server: $schema=")
+    assert name != first
+    assert json.loads((path.parent / name).read_text(encoding="utf-8"))["$schema"]
+
+
+def test_schemas_are_current() -> None:
+    """The schemas in policies/ are those that the models make: `python -m tools.policy_page`."""
+    for path, text in schema_files().items():
+        assert path.read_text(encoding="utf-8") == text, path.name
+
+
+def test_the_page_of_keys_is_current() -> None:
+    """So is docs/reference/policy-keys.md."""
+    assert PAGE.read_text(encoding="utf-8") == policy_page()
+
+
+def test_the_schema_has_every_key() -> None:
     """What the loader knows of a policy, a word list and a row is what editors complete."""
-    assert set(SCHEMA["properties"]) == load._REQUIRED | load._OPTIONAL
-    rule = SCHEMA["$defs"]["wordlist"]["properties"]["rules"]["additionalProperties"]
-    assert set(rule["properties"]) == lists._RULE | lists._SHARED
-    own = set(SCHEMA["$defs"]["organisationList"]["properties"])
-    assert own >= set(COLUMNS) - {"term"}
+    assert set(SCHEMA["properties"]) == {f.alias or k for k, f in PolicyFile.model_fields.items()}
+    assert set(SCHEMA["$defs"]["OrganisationList"]["properties"]) >= set(COLUMNS) - {"term"}
+    described = [SCHEMA, *SCHEMA["$defs"].values()]
+    for part in described:
+        assert all(
+            key.keys() & {"description", "$ref"} for key in part.get("properties", {}).values()
+        )
 
 
 @pytest.mark.parametrize("said", ["true", "false", "all"])
@@ -105,4 +124,4 @@ def test_the_schema_refuses_an_unknown_key_of_a_word_list(author: Author) -> Non
     (more,) = [more for more, why in BAD_WORDS if "unknown key" in why]
     author.more(more, "words.yaml")
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(data(author.folder / "words.yaml"), part("wordlist"))
+        jsonschema.validate(data(author.folder / "words.yaml"), schema_of("words"))

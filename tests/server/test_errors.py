@@ -234,6 +234,7 @@ MADE = [
     guard_errors.Blocked(
         Decision(action=Action.BLOCK, policy=PolicyRef(name="p", version="1"), reason="findings")
     ),
+    guard_errors.PolicyError("a.yaml:1:1", "said", ("a.yaml:2:1", "and more")),
 ]
 OWN = MADE + [
     kind("said")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from inkguard.check.prompt_texts import PromptTexts
-from inkguard.policy.model import Policy, Strategy, Use
-from inkguard.policy.replacement import harmless, slots, spelled
+from inkguard.policy.model import Policy, ReplacementStyle, Strategy
+from inkguard.policy.replacement import letter_positions, one_word_for, replacement_for
 from inkguard.types import Action, Finding
 
 __all__ = ["donor_prompt"]
@@ -31,7 +31,7 @@ def donor_prompt(
     for span in texts.spans:
         inside = [f for f in bad if f.start < span.end and span.start < f.end]
         words = [f for f in inside if f.source != "detoxify"]
-        blank = any(_strategy(policy, [f]).use is Use.BLANK for f in inside)
+        blank = any(_strategy(policy, [f]).use is ReplacementStyle.BLANK for f in inside)
         if inside and (whole_spans or blank or not words):
             ranges.append((span.start, span.end))
     merged = _merged(ranges)
@@ -60,7 +60,7 @@ def _strategy(policy: Policy, findings: Sequence[Finding]) -> Strategy:
 
 
 def _replaced(policy: Policy, text: str, findings: Sequence[Finding]) -> str:
-    return harmless(policy.replacements, _strategy(policy, findings), text)
+    return replacement_for(policy.replacements, _strategy(policy, findings), text)
 
 
 def _in_pieces(
@@ -79,10 +79,10 @@ def _in_pieces(
             old = [texts.encoder_view.text_of(*place) for place in row]
             text = _SEAM.join(old)
             laid: list[str] = []
-            if slots(text):
-                laid = spelled(policy.replacements, strategy, text).split(_SEAM)
+            if letter_positions(text):
+                laid = one_word_for(policy.replacements, strategy, text).split(_SEAM)
             if len(laid) != len(row):
-                laid = [harmless(policy.replacements, strategy, piece) for piece in old]
+                laid = [replacement_for(policy.replacements, strategy, piece) for piece in old]
             new |= zip(row, laid, strict=True)
     return new
 

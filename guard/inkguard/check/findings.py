@@ -16,7 +16,7 @@ from inkguard.match.terms import Entry, Matches, Matching
 from inkguard.policy.apply import RuledFinding, ruled
 from inkguard.policy.model import Policy
 from inkguard.policy.rule_ids import list_rule_of
-from inkguard.policy.rules import FindingInContext, Kind
+from inkguard.policy.rules import FindingInContext, SpanKind
 from inkguard.types import Action, Finding
 
 __all__ = ["find_with_context"]
@@ -70,20 +70,20 @@ def _in_order(one: RuledFinding) -> tuple[int, int, str, str]:
 
 def _searched(policy: Policy, texts: PromptTexts) -> Iterator[SearchedText]:
     """Each text that the word lists read, once: the spans, the reassemblies and the whole prompt."""
-    match = policy.words.match
+    match = policy.matcher.match
     for span in texts.spans:
         part = texts.folded.within(span.start, span.end)
         yield SearchedText(text=part, matches=match(part), span=span)
     for reassembly in texts.reassemblies:
         folded = FoldedText.of(reassembly.text.text)
         yield SearchedText(text=folded, matches=match(folded, exact=True), reassembly=reassembly)
-    if _reads_outside(policy) or any(rule.everywhere for rule in policy.lists.values()):
+    if _reads_outside(policy) or any(rule.everywhere for rule in policy.list_rules.values()):
         yield SearchedText(text=texts.folded, matches=match(texts.folded))
 
 
 def _reads_outside(policy: Policy) -> bool:
     """Whether a term outside of spans can be a finding though its rule does not match everywhere."""
-    named = any(Kind.OUTSIDE in rule.when.kinds for rule in policy.rules)
+    named = any(SpanKind.OUTSIDE in rule.when.span for rule in policy.rules)
     strictest = policy.whole_prompt.strictest
     return policy.whole_prompt.check and (strictest is not Action.ALLOW or named)
 
@@ -109,7 +109,7 @@ def _hits(matches: Matches) -> Iterator[_Hit]:
 def _pattern_hits(policy: Policy, prompt: str, text: FoldedText) -> Iterator[_Hit]:
     for pattern in policy.patterns:
         for start, end in pattern.find(text):
-            allowed = prompt[start:end] if policy.words.allows(prompt[start:end]) else None
+            allowed = prompt[start:end] if policy.matcher.allows(prompt[start:end]) else None
             yield _Hit(start, end, pattern, "pattern", allowed)
 
 
@@ -126,12 +126,12 @@ def _as_it_stands(policy: Policy, texts: PromptTexts, text: SearchedText) -> Ite
         if hit.allowed is not None:
             yield _dropped(prompt[hit.start : hit.end], place, hit, DropReason.ALLOWED)
         elif span is not None:
-            yield _finding(policy, prompt, place, hit, Kind(span.cue))
+            yield _finding(policy, prompt, place, hit, SpanKind(span.cue))
         elif entry.everywhere:
-            yield _finding(policy, prompt, place, hit, Kind.OUTSIDE)
+            yield _finding(policy, prompt, place, hit, SpanKind.OUTSIDE)
         elif _reads_outside(policy):
             cap = policy.whole_prompt.strictest
-            yield _finding(policy, prompt, place, hit, Kind.OUTSIDE, cap=cap)
+            yield _finding(policy, prompt, place, hit, SpanKind.OUTSIDE, cap=cap)
         else:
             yield _dropped(prompt[hit.start : hit.end], place, hit, DropReason.OUTSIDE)
 
@@ -153,7 +153,7 @@ def _in_reassembly(
         if why is None:
             for place in parts:
                 cue = next(s.cue for s in texts.spans if s.start <= place[0] < s.end)
-                kind = Kind(cue)
+                kind = SpanKind(cue)
                 yield _finding(policy, texts.prompt, place, hit, kind, source=reassembly.kind)
         elif _says_more(reassembly, hit):
             place = (
@@ -197,7 +197,7 @@ def _over_threshold(policy: Policy, prompt: str, over: OverThreshold) -> Iterato
                 why=DropReason.ALLOWED,
             )
             continue
-        cap = policy.whole_prompt.strictest if kind is Kind.OUTSIDE else None
+        cap = policy.whole_prompt.strictest if kind is SpanKind.OUTSIDE else None
         finding = Finding(
             start=start,
             end=end,
@@ -217,7 +217,7 @@ def _finding(
     prompt: str,
     place: Place,
     hit: _Hit,
-    kind: Kind,
+    kind: SpanKind,
     *,
     cap: Action | None = None,
     source: str = "wordlist",
@@ -234,7 +234,7 @@ def _finding(
         score=1.0,
         action=entry.action if cap is None else min(entry.action, cap),
     )
-    locale = policy.lists[list_rule_of(entry.rule)].locale
+    locale = policy.list_rules[list_rule_of(entry.rule)].locale
     return FindingInContext(finding=finding, kind=kind, locale=locale, reading=hit.reading, cap=cap)
 
 

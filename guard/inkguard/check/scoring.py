@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from inkguard.errors import ClassifierError
 from inkguard.policy.model import Policy
-from inkguard.policy.rules import Kind
+from inkguard.policy.rules import SpanKind
 from inkguard.types import TextSpan
 
 __all__ = ["OverThreshold", "ScoringInput", "over_thresholds", "scoring_inputs"]
@@ -22,7 +22,7 @@ class ScoringInput:
 
     text: str = field(repr=False)
     places: tuple[Place, ...]
-    kinds: tuple[Kind, ...]
+    kinds: tuple[SpanKind, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,13 @@ def scoring_inputs(
 ) -> Iterator[ScoringInput]:
     """Each span; all of them joined, where there are several; the prompt, where the policy says so."""
     for span in spans:
-        yield ScoringInput(span.text, ((span.start, span.end),), (Kind(span.cue),))
+        yield ScoringInput(span.text, ((span.start, span.end),), (SpanKind(span.cue),))
     if len(spans) > 1:
         places = tuple((s.start, s.end) for s in spans)
-        kinds = tuple(Kind(s.cue) for s in spans)
+        kinds = tuple(SpanKind(s.cue) for s in spans)
         yield ScoringInput(" ".join(s.text for s in spans), places, kinds)
     if policy.whole_prompt.classifier and prompt.strip():
-        yield ScoringInput(prompt, ((0, len(prompt)),), (Kind.OUTSIDE,))
+        yield ScoringInput(prompt, ((0, len(prompt)),), (SpanKind.OUTSIDE,))
 
 
 def over_thresholds(
@@ -64,9 +64,9 @@ def over_thresholds(
         raise ClassifierError(f"{len(scores)} scores for {len(inputs)} texts")
     seen: set[str] = set()
     for text, own in zip(inputs, scores, strict=True):
-        one_span = len(text.places) == 1 and Kind.OUTSIDE not in text.kinds
+        one_span = len(text.places) == 1 and SpanKind.OUTSIDE not in text.kinds
         labels = list(_labels_over(policy, own))
-        allowed = bool(labels) and policy.words.allows(text.text)
+        allowed = bool(labels) and policy.matcher.allows(text.text)
         for label in labels:
             if one_span or label not in seen:
                 yield OverThreshold(text, label, float(own[label]), allowed)
@@ -82,5 +82,5 @@ def _labels_over(policy: Policy, scores: Mapping[str, float]) -> Iterator[str]:
         score = float(scores[label])
         if not math.isfinite(score) or not 0 <= score <= 1:
             raise ClassifierError(f"the score for {label} is not a number from 0 to 1")
-        if score >= policy.detoxify[label].minimum:
+        if score >= policy.detoxify[label].threshold:
             yield label

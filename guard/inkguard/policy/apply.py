@@ -7,7 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from inkguard.policy.model import Policy
-from inkguard.policy.rules import FindingInContext, Kind, PolicyException, Rule, covered
+from inkguard.policy.rules import (
+    FindingInContext,
+    PolicyException,
+    Rule,
+    SpanKind,
+    ranges_of_exception,
+)
 from inkguard.text import MappedText
 from inkguard.types import Action, Finding
 
@@ -43,7 +49,7 @@ def ruled(
     exceptions: tuple[PolicyException, ...] = ()
     if found and policy.exceptions:
         exceptions = policy.exceptions_on(day or datetime.datetime.now(datetime.UTC).date())
-    ranges = [covered(e, folded) for e in exceptions]
+    ranges = [ranges_of_exception(e, folded) for e in exceptions]
     return [_ruled(policy, f, list(zip(exceptions, ranges, strict=True))) for f in found]
 
 
@@ -61,7 +67,7 @@ def _ruled(
         action = min(by.action, asked)
     elif (rule := _rule(policy, found)) is not None:
         by, action = rule, rule.action
-        if found.cap is not None and Kind.OUTSIDE not in rule.when.kinds:
+        if found.cap is not None and SpanKind.OUTSIDE not in rule.when.span:
             action = min(action, found.cap)
     if action is asked:
         return RuledFinding(found=found, asked=asked, by=by)
@@ -71,7 +77,7 @@ def _ruled(
 
 def _rule(policy: Policy, found: FindingInContext) -> Rule | None:
     fitting = (rule for rule in policy.rules if rule.when.fits(found))
-    if policy.first:
+    if policy.match_first:
         return next(fitting, None)
     return max(fitting, key=lambda rule: rule.action, default=None)
 

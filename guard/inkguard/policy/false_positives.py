@@ -13,7 +13,9 @@ from inkguard.match.matcher import Entry, Matching
 from inkguard.match.term_pattern import single_letters, words_of
 from inkguard.policy.load import default_policy_path
 from inkguard.policy.model import Policy
-from inkguard.policy.yaml_positions import parse
+from inkguard.policy.schema import AllowGroups
+from inkguard.policy.validation import validated
+from inkguard.policy.yaml_positions import Mistakes, decoded, parse
 
 __all__ = ["Hit", "common_words", "harmless_words", "hits"]
 
@@ -47,7 +49,7 @@ def hits(policy: Policy, more: Path | None = None) -> Iterator[Hit]:
     for word in common_words():
         if word in policy.may_hit:
             continue
-        for match in policy.words.find(word):
+        for match in policy.matcher.find(word):
             chance = match.reading != "plain" or not _is_meant(match.entry, word)
             if chance and match.entry.rule not in seen:
                 seen.add(match.entry.rule)
@@ -55,10 +57,10 @@ def hits(policy: Policy, more: Path | None = None) -> Iterator[Hit]:
 
 
 def _found(policy: Policy, word: str, group: str) -> Iterator[Hit]:
-    for match in policy.words.find(word):
+    for match in policy.matcher.find(word):
         yield Hit(word, group, match.entry.rule, match.reading)
     for pattern in policy.patterns:
-        if any(pattern.find(word)) and not policy.words.allows(word):
+        if any(pattern.find(word)) and not policy.matcher.allows(word):
             yield Hit(word, group, pattern.rule, "pattern")
 
 
@@ -80,12 +82,11 @@ def harmless_words(path: Path) -> dict[str, list[str]]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise PolicyError(f"{path}:1:1: the file cannot be read: {error.strerror}") from None
+        raise PolicyError(f"{path}:1:1", f"the file cannot be read: {error.strerror}") from None
     if path.suffix in (".yaml", ".yml"):
-        root = parse(path, data)
-        return {key.string(): [n.string() for n in node.list()] for key, node in root.items()}
-    try:
-        lines = data.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise PolicyError(f"{path}:1:1: this is not text in UTF-8") from None
+        root, mistakes = parse(path, data), Mistakes()
+        groups = validated(AllowGroups, root, root.data(mistakes), mistakes)
+        mistakes.raise_any()
+        return {name: list(words) for name, words in groups.root.items()} if groups else {}
+    lines = decoded(path, data).splitlines()
     return {path.name: [line.strip() for line in lines if line.strip() and line[0] != "#"]}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from inkguard.match.matcher import Entry
 from inkguard.match.regexes import Pattern
@@ -15,8 +16,8 @@ from inkguard.policy.false_positives import hits
 from inkguard.policy.load import Loaded
 from inkguard.policy.model import Policy
 from inkguard.policy.rule_ids import list_rule_of
-from inkguard.policy.rules import Condition, Kind, Rule, Source
-from inkguard.types import Action
+from inkguard.policy.rules import Condition, FindingSource, Rule, ScoreRange, SpanKind
+from inkguard.types import Action, Severity
 
 __all__ = ["Level", "Problem", "problems"]
 
@@ -67,9 +68,9 @@ def _rules(policy: Policy) -> Iterator[Problem]:
             text = f"rule {rule.name}: no finding of this policy fits"
             yield Problem(Level.ERROR, "unreachable rules", rule.place, text)
             continue
-        for other in policy.rules[:number] if policy.first else policy.rules:
+        for other in policy.rules[:number] if policy.match_first else policy.rules:
             if other is not rule and _hides(policy, other, rule):
-                why = "before it" if policy.first else "at least as strict"
+                why = "before it" if policy.match_first else "at least as strict"
                 text = f"rule {rule.name}: rule {other.name}, {why}, fits all that it fits"
                 yield Problem(Level.ERROR, "unreachable rules", rule.place, text)
                 break
@@ -78,7 +79,7 @@ def _rules(policy: Policy) -> Iterator[Problem]:
 def _hides(policy: Policy, other: Rule, rule: Rule) -> bool:
     if not other.when.includes(rule.when):
         return False
-    if policy.first or other.action > rule.action:
+    if policy.match_first or other.action > rule.action:
         return True
     same = other.action is rule.action
     return same and (not rule.when.includes(other.when) or _before(policy, other, rule))
@@ -90,45 +91,47 @@ def _before(policy: Policy, one: Rule, other: Rule) -> bool:
 
 def _possible(policy: Policy) -> Iterator[Condition]:
     """What findings there can be, as narrow conditions."""
-    drawn = {Kind(kind) for kind in ("quoted", "unquoted") if getattr(policy.extraction, kind)}
+    drawn = {SpanKind(kind) for kind in ("quoted", "unquoted") if getattr(policy.extraction, kind)}
     terms = {
-        (e.category, e.severity, e.everywhere, policy.lists[list_rule_of(e.rule)].locale)
+        (e.category, e.severity, e.everywhere, policy.list_rules[list_rule_of(e.rule)].locale)
         for e in _terms(policy)
     }
-    in_pieces = (Source.WORDLIST, Source.JOINED, Source.REVERSED)
+    in_pieces = (FindingSource.WORDLIST, FindingSource.JOINED, FindingSource.REVERSED)
     for category, severity, everywhere, locale in terms:
-        outside = {Kind.OUTSIDE} if everywhere or policy.whole_prompt.check else set()
+        outside = {SpanKind.OUTSIDE} if everywhere or policy.whole_prompt.check else set()
         for source, kind in product(in_pieces, drawn | outside):
-            if source is Source.WORDLIST or kind is not Kind.OUTSIDE:
-                yield Condition(
-                    categories=frozenset((category,)),
-                    severities=frozenset((severity,)),
-                    sources=frozenset((source,)),
-                    kinds=frozenset((kind,)),
-                    locales=frozenset(() if locale is None else (locale,)),
-                    least=1.0,
-                )
+            if source is FindingSource.WORDLIST or kind is not SpanKind.OUTSIDE:
+                yield _narrow(category, severity, source, kind, locale, at_least=1.0)
     for threshold, kind in product(policy.detoxify.values(), drawn):
-        yield Condition(
-            categories=frozenset((threshold.category,)),
-            severities=frozenset((threshold.severity,)),
-            sources=frozenset((Source.DETOXIFY,)),
-            kinds=frozenset((kind,)),
-            least=threshold.minimum,
+        yield _narrow(
+            threshold.category,
+            threshold.severity,
+            FindingSource.DETOXIFY,
+            kind,
+            at_least=threshold.threshold,
         )
+
+
+def _narrow(
+    category: str,
+    severity: Severity,
+    source: FindingSource,
+    span: SpanKind,
+    locale: str | None = None,
+    *,
+    at_least: float,
+) -> Condition:
+    said: dict[str, Any] = {"category": category, "severity": severity, "source": source}
+    if locale is not None:
+        said["locale"] = locale
+    return Condition(**said, span=frozenset((span,)), score=ScoreRange(at_least=at_least))
 
 
 def _overlap(when: Condition, finding: Condition) -> bool:
     """Whether a rule fits some of the findings that a narrow condition stands for."""
-    pairs = (
-        (when.categories, finding.categories),
-        (when.severities, finding.severities),
-        (when.sources, finding.sources),
-        (when.kinds, finding.kinds),
-        (when.locales, finding.locales),
-    )
-    sets = all(not asked or asked & has for asked, has in pairs)
-    return sets and max(when.least, finding.least) <= min(when.most, finding.most)
+    sets = all(not asked or asked & has for asked, has in when.pairs(finding))
+    mine, theirs = when.score, finding.score
+    return sets and max(mine.at_least, theirs.at_least) <= min(mine.at_most, theirs.at_most)
 
 
 def _exceptions(policy: Policy, today: datetime.date) -> Iterator[Problem]:
@@ -151,8 +154,8 @@ def _twice(loaded: Loaded) -> Iterator[Problem]:
 def _shadowed(loaded: Loaded) -> Iterator[Problem]:
     """Terms that are not found even as they stand: another one says at least as much, or all of it is allowed."""
     policy = loaded.policy
-    for entry in policy.entries:
-        found = policy.words.find(entry.term)
+    for entry in policy.terms:
+        found = policy.matcher.find(entry.term)
         if any(match.entry.rule == entry.rule for match in found):
             continue
         place = loaded.places[entry.rule]
@@ -197,7 +200,7 @@ def _unused(loaded: Loaded) -> Iterator[Problem]:
 
 
 def _terms(policy: Policy) -> Iterator[Entry | Pattern]:
-    yield from policy.entries
+    yield from policy.terms
     yield from policy.patterns
 
 

@@ -2,71 +2,41 @@
 
 from __future__ import annotations
 
-import enum
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from inkguard.errors import PolicyError
 from inkguard.frozen import freeze
 from inkguard.match.matcher import Matcher
 from inkguard.package_data import data_folder
-from inkguard.policy import sections
 from inkguard.policy.imported_lists import FORMATS, read_rows
+from inkguard.policy.layers import merged
 from inkguard.policy.lists import Lists
-from inkguard.policy.model import (
-    Extraction,
-    Mode,
-    OnError,
-    Policy,
-    Threshold,
-    WholePrompt,
-)
+from inkguard.policy.model import Policy
 from inkguard.policy.replacements import ReplacementsDraft
+from inkguard.policy.rule_names import RuleNames
+from inkguard.policy.schema import (
+    API_VERSION,
+    AllowGroups,
+    OrganisationList,
+    PolicyFile,
+    ReplacementLists,
+    WordList,
+    names_a_file,
+)
+from inkguard.policy.schema_types import Known, meant
 from inkguard.policy.term_table import Rank, Replaced
-from inkguard.policy.yaml_positions import Node, parse
+from inkguard.policy.validation import validated
+from inkguard.policy.yaml_positions import Mistakes, YamlNode, parse
 from inkguard.types import VerifyWith
 
-__all__ = [
-    "API_VERSION",
-    "Loaded",
-    "content_digest",
-    "default_policy_path",
-    "load_policy",
-    "read_policy",
-]
+__all__ = ["Loaded", "content_digest", "default_policy_path", "load_policy", "read_policy"]
 
-T = TypeVar("T")
-API_VERSION = "inkguard/v1"
 _DEFAULT = "default"
-_REQUIRED = frozenset(("apiVersion", "name", "version"))
-_ONCE = ("categories", "wordlists", "replacements")
-_OPTIONAL = frozenset(
-    (
-        *_ONCE,
-        "allow",
-        "compound_parts",
-        "detoxify",
-        "exceptions",
-        "extends",
-        "extraction",
-        "lint",
-        "match",
-        "mode",
-        "on_error",
-        "rules",
-        "tests",
-        "verify",
-        "whole_prompt",
-    )
-)
-
-
-class _Match(enum.Enum):
-    FIRST = "first"
-    STRICTEST = "strictest"
+_NEEDED = ("categories", "wordlists", "replacements")
 
 
 def default_policy_path() -> Path:
@@ -94,9 +64,9 @@ class Loaded:
 
 
 def load_policy(path: Path | None = None) -> Policy:
-    """The policy at `path`, or the default one.
+    """The policy at `path`. None is the shipped one, and so is `default` where no file is called so.
 
-    Raises `PolicyError`, whose message begins with file:line:column.
+    Raises `PolicyError` with all that is wrong with its files.
     """
     return read_policy(path).policy
 
@@ -108,7 +78,9 @@ def read_policy(path: Path | None = None, seen: dict[Path, str] | None = None) -
     one that could not be.
     """
     loader = _Loader({} if seen is None else seen)
-    return loader.load(default_policy_path() if path is None else Path(path))
+    if path is None or (str(path) == _DEFAULT and not path.exists()):
+        path = default_policy_path()
+    return loader.load(path)
 
 
 def content_digest(path: Path) -> str:
@@ -121,157 +93,244 @@ def content_digest(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
+    """One policy file, and the categories that it and those that it extends have."""
+
     path: Path
-    root: Node
-    fields: Mapping[str, Node]
+    root: YamlNode
+    data: dict[str, Any]
+    number: int
+    categories: Collection[str] | None
 
 
 @dataclass(slots=True)
 class _Loader:
-    """One load: the files read so far, and the bytes of all of them for the digest."""
+    """One load: the files read so far, the bytes of all of them for the digest, and what is wrong with them."""
 
     _seen: dict[Path, str]
     _files: list[Path] = field(default_factory=list)
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
-    _lists: Lists = field(default_factory=Lists)
-    _categories: dict[str, str] = field(default_factory=dict)
-    _detoxify: dict[str, Threshold] = field(default_factory=dict)
-    _parts: list[str] = field(default_factory=list)
+    _mistakes: Mistakes = field(default_factory=Mistakes)
+    _lists: Lists = field(init=False)
+    _whole: bool = True
     _replacements: ReplacementsDraft = field(default_factory=ReplacementsDraft)
+
+    def __post_init__(self) -> None:
+        self._lists = Lists(self._mistakes)
 
     def load(self, path: Path) -> Loaded:
         layers = self._layers(path, None, ())
-        top = layers[-1]
-        for key in _ONCE:
-            if not any(key in layer.fields for layer in layers):
-                top.root.fail(f"missing key: {key} (here, or in a policy that this one extends)")
-        for number, layer in enumerate(layers):
-            self._collect(number, layer)
-        table = self._lists.table
+        if not layers:
+            self._mistakes.raise_any()
+        for layer in layers:
+            self._collect(layer)
+        lists, table = self._lists, self._lists.table
+        places, patterns = lists.places, lists.patterns
+        files = self._policy_files(layers, places)
         entries, allow = table.entries, table.allowed
-        words = Matcher(entries, allow=allow, compound_parts=self._parts)
-        places, patterns = self._lists.places, self._lists.patterns
-        names = sections.RuleNames(self._lists.rules, self._detoxify, table.ids, places)
-        locales = {rule.locale for rule in self._lists.rules.values() if rule.locale is not None}
-        outer_first = layers[::-1]
-        verify, verify_with = _last(
-            layers, "verify", (True, VerifyWith.DEFAULT), lambda n, _: sections.verify(n)
-        )
+        said = merged([file for file in files if file is not None])
+        matcher = Matcher(entries, allow=allow, compound_parts=said["compound_parts"])
+        replacements = self._replacements.finished(matcher, patterns, self._mistakes)
+        self._mistakes.raise_any()
+        reads = said["verify"]
+        same = {f.name for f in fields(Policy)} & said.keys()
         policy = Policy(
-            name=top.fields["name"].string(),
-            version=top.fields["version"].string(),
+            **{key: said[key] for key in same - {"allow", "replacements", "verify"}},
             digest=self._digest.hexdigest(),
-            categories=self._categories,
-            lists=self._lists.rules,
-            detoxify=self._detoxify,
+            list_rules=lists.rules,
             allow=tuple(allow),
-            replacements=self._replacements.finished(words, patterns),
-            entries=tuple(entries),
-            words=words,
+            replacements=replacements,
+            terms=tuple(entries),
+            matcher=matcher,
             patterns=tuple(patterns),
-            compound_parts=tuple(self._parts),
-            rules=tuple(
-                rule
-                for node in _each(outer_first, "rules")
-                for rule in sections.rules(node, self._categories, locales)
-            ),
-            first=_last(layers, "match", _Match.FIRST, lambda n, _: n.choice(_Match))
-            is _Match.FIRST,
-            exceptions=tuple(
-                exception
-                for node in _each(outer_first, "exceptions")
-                for exception in sections.exceptions(node, names)
-            ),
-            mode=_last(layers, "mode", Mode.ENFORCE, lambda n, _: n.choice(Mode)),
-            on_error=_last(layers, "on_error", OnError(), sections.on_error),
-            verify=verify,
-            verify_with=verify_with,
-            extraction=_last(layers, "extraction", Extraction(), sections.extraction),
-            whole_prompt=_last(layers, "whole_prompt", WholePrompt(), sections.whole_prompt),
-            tests=tuple(sections.tests(top.fields["tests"], self._categories, names))
-            if "tests" in top.fields
-            else (),
-            may_hit=frozenset(
-                word for node in _each(layers, "lint") for word in sections.may_hit(node)
-            ),
+            verify=reads is not False,
+            verify_with=VerifyWith.ALL if reads == "all" else VerifyWith.DEFAULT,
             files=tuple(self._files),
         )
+        chain = tuple(layer.path for layer in layers[::-1])
         return Loaded(
             policy=policy,
             places=places,
             allow_places=table.allow_places,
-            chain=tuple(layer.path for layer in outer_first),
+            chain=chain,
             replaced=tuple(table.replaced),
         )
 
-    def _layers(self, path: Path, named: Node | None, inner: tuple[Path, ...]) -> list[_Layer]:
+    def _layers(self, path: Path, named: YamlNode | None, inner: tuple[Path, ...]) -> list[_Layer]:
         """The policy files, from the one that extends no other to the one that was asked for."""
         resolved = path.resolve()
         if named is not None and resolved in inner:
-            named.fail("this policy extends itself")
-        root = parse(path, self._read(path, named))
-        fields = root.fields(required=_REQUIRED, optional=_OPTIONAL)
-        if fields["apiVersion"].scalar() != API_VERSION:
-            fields["apiVersion"].fail(f"expected {API_VERSION}")
-        base: list[_Layer] = []
-        if "extends" in fields:
-            node = fields["extends"]
-            name = node.string()
-            below = default_policy_path() if name == _DEFAULT else path.parent / name
-            base = self._layers(below, node, (*inner, resolved))
-        return [*base, _Layer(path, root, fields)]
+            self._mistakes.add(named.place, "this policy extends itself")
+            return []
+        root = self._parsed(path, named)
+        if root is None:
+            return []
+        data = root.data(self._mistakes)
+        if not isinstance(data, dict):
+            self._mistakes.add(root.place, "expected a mapping")
+            return []
+        if (
+            data.get("apiVersion", API_VERSION) != API_VERSION
+        ):  # another language: no key means anything
+            self._mistakes.add(root.at(("apiVersion",)).place, f"expected {API_VERSION}")
+            return []
+        below: list[_Layer] = []
+        name, whole = data.get("extends"), True
+        if isinstance(name, str):
+            base = default_policy_path() if name == _DEFAULT else path.parent / name
+            below = self._layers(base, root.get("extends"), (*inner, resolved))
+            whole = bool(below)
+            self._whole &= whole
+        # What a policy file that cannot be read has of categories is not known, so that none is missed.
+        before = below[-1].categories if below else () if whole else None
+        own = data.get("categories", {})
+        categories = (
+            None if before is None or not isinstance(own, dict) else frozenset((*before, *own))
+        )
+        return [*below, _Layer(path, root, data, len(below), categories)]
 
-    def _collect(self, number: int, layer: _Layer) -> None:
-        fields, path = layer.fields, layer.path
-        if "categories" in fields:
-            self._categories |= {k.string(): v.string() for k, v in fields["categories"].items()}
-        for node in fields["wordlists"].list() if "wordlists" in fields else ():
-            self._wordlist(node, path, number)
-        for node in fields["allow"].one_or_more() if "allow" in fields else ():
-            self._allow(node, path, number)
-        if "compound_parts" in fields:
-            self._parts += (n.string() for n in fields["compound_parts"].list())
-        if "detoxify" in fields:
-            sections.thresholds(fields["detoxify"], self._detoxify, self._categories)
-        if "replacements" in fields:
-            node = fields["replacements"]
-            root = node if node.is_mapping else parse(*self._named(path, node))
-            self._replacements.take(root, self._categories)
+    def _collect(self, layer: _Layer) -> None:
+        """Read what a policy file names or has in place: word lists, allow-lists, replacements."""
+        noted = len(self._mistakes)
+        wordlists = layer.data.get("wordlists")
+        for number, item in enumerate(wordlists if isinstance(wordlists, list) else ()):
+            self._wordlist(layer, layer.root.at(("wordlists", number)), item)
+        allow = layer.data.get("allow")
+        for number, item in enumerate(allow if isinstance(allow, list) else [allow]):
+            self._allow(layer, layer.root.at(("allow", number)), item)
+        self._whole &= noted == len(self._mistakes)
+        self._replace(layer)
 
-    def _wordlist(self, node: Node, path: Path, number: int) -> None:
+    def _wordlist(self, layer: _Layer, node: YamlNode, item: Any) -> None:
         """A file of the policy's own format, one in place, or an organisation's list."""
-        if node.is_scalar:
-            self._lists.take(parse(*self._named(path, node)), self._categories, number)
-        elif node.is_mapping and any(key.scalar() == "file" for key, _ in node.items()):
-            file = next(value for key, value in node.items() if key.scalar() == "file")
-            self._lists.take_external(node, *self._named(path, file), self._categories, number)
-        else:
-            self._lists.take(node, self._categories, number)
-
-    def _allow(self, node: Node, path: Path, number: int) -> None:
-        file, data = self._named(path, node)
-        table = self._lists.table
-        if file.suffix in FORMATS:
-            for row in read_rows(file, data):
-                table.add(row.term, None, row.place, (number, Rank.ORGANISATION))
+        known = Known(categories=layer.categories)
+        if isinstance(item, str):
+            root = self._parsed(layer.path.parent / item, node)
+            if root is None:
+                return
+            node, item = root, root.data(self._mistakes)
+        if isinstance(item, dict) and "file" in item:
+            said = validated(OrganisationList, node, item, self._mistakes, known)
+            if said is not None:
+                path = layer.path.parent / said.file
+                data = self._read(path, node.get("file"))
+                if data is not None:
+                    self._lists.take_external(
+                        said, node, path, data, layer.categories, layer.number
+                    )
             return
-        for _, terms in parse(file, data).items():
-            for term in terms.list():
-                table.add(term.string(), None, term.place, (number, Rank.OWN))
+        own = validated(WordList, node, item, self._mistakes, known)
+        if own is not None:
+            self._lists.take(own, node, layer.number)
 
-    def _named(self, base: Path, node: Node) -> tuple[Path, bytes]:
-        path = base.parent / node.string()
-        return path, self._read(path, node)
+    def _allow(self, layer: _Layer, node: YamlNode, item: Any) -> None:
+        """A file, groups in place, or a single allowed word or phrase."""
+        own = (layer.number, Rank.OWN)
+        if isinstance(item, str) and not names_a_file(item):
+            if (layer.path.parent / item).is_file():
+                endings = ", ".join((".yaml", *FORMATS))
+                self._mistakes.add(node.place, f"expected a file named {endings}")
+            self._lists.table.add(item, None, node.place, own)
+            return
+        if isinstance(item, str):
+            path = layer.path.parent / item
+            if path.suffix in FORMATS:
+                data = self._read(path, node)
+                rank = (layer.number, Rank.ORGANISATION)
+                for row in read_rows(path, data, self._mistakes) if data is not None else ():
+                    self._lists.table.add(row.term, None, row.place, rank)
+                return
+            root = self._parsed(path, node)
+            if root is None:
+                return
+            node, item = root, root.data(self._mistakes)
+        elif not isinstance(item, dict):
+            return
+        groups = validated(AllowGroups, node, item, self._mistakes)
+        for name, terms in groups.root.items() if groups is not None else ():
+            for term, at in zip(terms, node.at((name,)).values(), strict=True):
+                self._lists.table.add(term, None, at.place, own)
 
-    def _read(self, path: Path, named: Node | None) -> bytes:
+    def _replace(self, layer: _Layer) -> None:
+        item, node = layer.data.get("replacements"), layer.root.get("replacements")
+        if node is None:
+            return
+        if isinstance(item, str):
+            node = self._parsed(layer.path.parent / item, node)
+            if node is None:
+                return
+            item = node.data(self._mistakes)
+        known = Known(categories=layer.categories)
+        said = validated(ReplacementLists, node, item, self._mistakes, known)
+        if said is not None:
+            self._replacements.take(said, node)
+
+    def _policy_files(
+        self, layers: Sequence[_Layer], held: Collection[str]
+    ) -> list[PolicyFile | None]:
+        """The policy files themselves, which may name what all of their lists have."""
+        labels = set[str]()
+        lists, found = self._lists, list[PolicyFile | None]()
+        for layer in layers:
+            said = layer.data.get("detoxify")
+            for label, value in said.items() if isinstance(said, dict) else ():
+                if value is None and label not in labels:
+                    node = layer.root.at(("detoxify",)).key(label)
+                    self._no_label(node or layer.root, str(label), labels)
+                labels = labels - {label} if value is None else labels | {str(label)}
+        for layer in layers:
+            known = Known(categories=layer.categories)
+            if self._whole:  # else a list that could not be read may have what seems to be missing
+                known = Known(
+                    categories=layer.categories,
+                    locales={r.locale for r in lists.rules.values() if r.locale is not None},
+                    rules=RuleNames(lists.rules, labels, lists.table.ids, held),
+                )
+            file = validated(PolicyFile, layer.root, layer.data, self._mistakes, known)
+            self._rules_once(layer.root.at(("rules",)))
+            found.append(file and _placed(file, layer.root))
+        top = layers[-1].root
+        for key in _NEEDED:
+            if not any(key in layer.data for layer in layers):
+                self._mistakes.add(
+                    top.place, f"missing key: {key} (here, or in a policy that this one extends)"
+                )
+        return found
+
+    def _no_label(self, node: YamlNode, label: str, labels: Collection[str]) -> None:
+        known = meant(label, labels, "it has")
+        self._mistakes.add(node.place, f"the policy has no such label to take out; {known}")
+
+    def _rules_once(self, rules: YamlNode) -> None:
+        seen: set[str] = set()
+        for rule in rules.values():
+            name = rule.get("name")
+            if name is not None and name.text in seen:
+                self._mistakes.add(name.place, "another rule has this name")
+            seen.add(name.text if name is not None else "")
+
+    def _parsed(self, path: Path, named: YamlNode | None) -> YamlNode | None:
+        data = self._read(path, named)
+        if data is None:
+            return None
+        try:
+            return parse(path, data)
+        except PolicyError as error:
+            self._mistakes.add_all(error)
+            return None
+
+    def _read(self, path: Path, named: YamlNode | None) -> bytes | None:
+        """The bytes of a file, which count for the digest; `named` is where a policy names it."""
         self._seen[path] = ""
         try:
             data = path.read_bytes()
         except OSError as error:
             problem = error.strerror or "cannot be read"
             if named is not None:
-                named.fail(f"the file named here cannot be read: {problem}")
-            raise PolicyError(f"{path}:1:1: the file cannot be read: {problem}") from None
+                what = f"the file named here cannot be read: {problem}"
+                self._mistakes.add(named.place, what)
+            else:
+                self._mistakes.add(f"{path}:1:1", f"the file cannot be read: {problem}")
+            return None
         self._files.append(path)
         self._seen[path] = hashlib.sha256(data).hexdigest()
         # The length sets files apart: moving a line between two of them is another policy.
@@ -279,12 +338,14 @@ class _Loader:
         return data
 
 
-def _each(layers: Iterable[_Layer], key: str) -> Iterator[Node]:
-    return (layer.fields[key] for layer in layers if key in layer.fields)
-
-
-def _last(layers: Iterable[_Layer], key: str, value: T, read: Callable[[Node, T], T]) -> T:
-    """What the last layer says; `read` gets what the layers before it said."""
-    for node in _each(layers, key):
-        value = read(node, value)
-    return value
+def _placed(file: PolicyFile, root: YamlNode) -> PolicyFile:
+    """The same, with the places of what has a place of its own."""
+    items: dict[str, Any] = {
+        key: tuple(
+            item.at(node.place)
+            for item, node in zip(getattr(file, key), root.at((key,)).values(), strict=True)
+        )
+        for key in ("rules", "exceptions", "tests")
+        if key in file.model_fields_set
+    }
+    return file.model_copy(update=items)

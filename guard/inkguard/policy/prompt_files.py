@@ -4,19 +4,46 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from inkguard.errors import InvalidInput
-from inkguard.policy.model import PolicyTest
+from inkguard.policy.schema import PolicyTest
 from inkguard.types import Action
 
-__all__ = ["read_prompts", "read_tests"]
+__all__ = ["PromptTest", "read_prompts", "read_tests"]
 
 _LABELS: dict[str, tuple[Action, ...]] = {
     "harmless": (Action.ALLOW, Action.FLAG),
     "toxic": (Action.SUBSTITUTE, Action.BLOCK),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptTest:
+    """A prompt and what a policy is to make of it: one of `actions`.
+
+    `category` and `rule` are of one of the findings, where they are given; `rule` may be the beginning
+    of its id. `place` is file:line, with the column in a policy.
+    """
+
+    prompt: str = field(repr=False)
+    actions: tuple[Action, ...]
+    category: str | None = None
+    rule: str | None = None
+    place: str = ""
+
+    @classmethod
+    def of(cls, test: PolicyTest) -> PromptTest:
+        """A policy's own test."""
+        return cls(
+            prompt=test.prompt,
+            actions=(test.action,),
+            category=test.category,
+            rule=test.rule,
+            place=test.place,
+        )
 
 
 def read_prompts(path: Path) -> list[str]:
@@ -27,7 +54,7 @@ def read_prompts(path: Path) -> list[str]:
     return [row["prompt"] for _, row in _rows(path)]
 
 
-def read_tests(path: Path) -> list[PolicyTest]:
+def read_tests(path: Path) -> list[PromptTest]:
     """Prompts with `action`, the expected one, or `label`: toxic (substitute or block) or harmless.
 
     `category` and `rule`, where they are there, must be those of a finding. Raises InvalidInput.
@@ -35,7 +62,7 @@ def read_tests(path: Path) -> list[PolicyTest]:
     return [_test(row, place) for place, row in _rows(path)]
 
 
-def _test(row: dict[str, Any], place: str) -> PolicyTest:
+def _test(row: dict[str, Any], place: str) -> PromptTest:
     actions: dict[str, tuple[Action, ...]] = {str(action): (action,) for action in Action}
     if "action" in row:
         wanted = actions.get(str(row["action"]))
@@ -46,7 +73,7 @@ def _test(row: dict[str, Any], place: str) -> PolicyTest:
         raise InvalidInput(place, f"expected an action ({known}) or a label (toxic, harmless)")
     # The categories of a labelled set are its own: only with an action is it the policy's.
     category = row.get("category") if "action" in row else None
-    return PolicyTest(
+    return PromptTest(
         prompt=row["prompt"], actions=wanted, category=category, rule=row.get("rule"), place=place
     )
 

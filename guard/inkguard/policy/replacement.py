@@ -7,9 +7,9 @@ import unicodedata
 import zlib
 from collections.abc import Mapping, Sequence
 
-from inkguard.policy.model import Replacements, Strategy, Use
+from inkguard.policy.model import Replacements, ReplacementStyle, Strategy
 
-__all__ = ["harmless", "slots", "spelled"]
+__all__ = ["letter_positions", "one_word_for", "replacement_for"]
 
 _CHUNK = re.compile(r"\S+")
 _LEET = frozenset("@$€£")
@@ -24,40 +24,41 @@ _NEAREST = 2
 """Letters in which a look-alike differs at least: OCR that misreads one must not see the toxic word."""
 
 
-def harmless(replacements: Replacements, strategy: Strategy, text: str) -> str:
+def replacement_for(replacements: Replacements, strategy: Strategy, text: str) -> str:
     """What is drawn in place of `text`. The same for the same text, whatever its case."""
-    if strategy.use is Use.BLANK:
+    if strategy.use is ReplacementStyle.BLANK:
         return ""
     # Marks and invisible characters decorate the old letters; the new ones do without.
     text = "".join(
         c for c in text if c.isspace() or unicodedata.category(c) not in ("Mn", "Me", "Cf", "Cc")
     )
-    letters = slots(text)
-    if strategy.use is Use.MASK:
+    letters = letter_positions(text)
+    if strategy.use is ReplacementStyle.MASK:
         masked = frozenset(letters or range(len(text)))
         return "".join(strategy.glyph if i in masked else c for i, c in enumerate(text))
-    if strategy.use is Use.FIXED:
-        return _styled(_pick(strategy.words, text), "".join(text[i] for i in letters))
+    if strategy.use is ReplacementStyle.FIXED:
+        return _match_case(_pick(strategy.words, text), "".join(text[i] for i in letters))
     return _by_shape(replacements, strategy, text)
 
 
 def _by_shape(replacements: Replacements, strategy: Strategy, text: str) -> str:
     chunks = [m[0] for m in _CHUNK.finditer(text)]
-    lengths = [len(slots(chunk)) for chunk in chunks]
+    lengths = [len(letter_positions(chunk)) for chunk in chunks]
     if not any(lengths):
         return replacements.words[min(replacements.words)][0]
     if len(chunks) > 1 and max(lengths) == 1:
-        return spelled(replacements, strategy, text)
+        return one_word_for(replacements, strategy, text)
     phrases = () if strategy.words else replacements.phrases.get(tuple(lengths), ())
-    if len(chunks) > 1 and phrases and strategy.use is Use.SAME_LENGTH:
+    if len(chunks) > 1 and phrases and strategy.use is ReplacementStyle.SAME_LENGTH:
         new = iter(_pick(phrases, text).split())
-        return _CHUNK.sub(lambda m: _laid(next(new), m[0]), text)
+        return _CHUNK.sub(lambda m: _lay_over(next(new), m[0]), text)
     return _CHUNK.sub(
-        lambda m: spelled(replacements, strategy, m[0]) if slots(m[0]) else m[0], text
+        lambda m: one_word_for(replacements, strategy, m[0]) if letter_positions(m[0]) else m[0],
+        text,
     )
 
 
-def slots(text: str) -> list[int]:
+def letter_positions(text: str) -> list[int]:
     """Where letters stand, or what is read as letters."""
     return [
         i
@@ -69,17 +70,17 @@ def slots(text: str) -> list[int]:
     ]
 
 
-def spelled(replacements: Replacements, strategy: Strategy, text: str) -> str:
+def one_word_for(replacements: Replacements, strategy: Strategy, text: str) -> str:
     """A word in place of the letters of `text`."""
-    if strategy.use in (Use.BLANK, Use.MASK, Use.FIXED):
-        return harmless(replacements, strategy, text)
+    if strategy.use in (ReplacementStyle.BLANK, ReplacementStyle.MASK, ReplacementStyle.FIXED):
+        return replacement_for(replacements, strategy, text)
     words = _words(replacements, strategy)
-    letters = slots(text)
+    letters = letter_positions(text)
     nearest = min(words, key=lambda n: (abs(n - len(letters)), n))
     choices: Sequence[str] = words[nearest]
-    if strategy.use is Use.LOOK_ALIKE and nearest == len(letters):
-        choices = _alike(choices, "".join(text[i] for i in letters))
-    return _laid(_pick(choices, text), text)
+    if strategy.use is ReplacementStyle.LOOK_ALIKE and nearest == len(letters):
+        choices = _closest_shapes(choices, "".join(text[i] for i in letters))
+    return _lay_over(_pick(choices, text), text)
 
 
 def _words(replacements: Replacements, strategy: Strategy) -> Mapping[int, tuple[str, ...]]:
@@ -87,14 +88,14 @@ def _words(replacements: Replacements, strategy: Strategy) -> Mapping[int, tuple
     if not strategy.words:
         return replacements.words
     words: dict[int, tuple[str, ...]] = (
-        dict(replacements.words) if strategy.use is Use.LOOK_ALIKE else {}
+        dict(replacements.words) if strategy.use is ReplacementStyle.LOOK_ALIKE else {}
     )
     for word in strategy.words:
         words[len(word)] = (*words.get(len(word), ()), word)
     return words
 
 
-def _alike(choices: Sequence[str], old: str) -> Sequence[str]:
+def _closest_shapes(choices: Sequence[str], old: str) -> Sequence[str]:
     """The words that look most like the old one, of those that cannot be mistaken for it."""
     far = [c for c in choices if sum(map(str.__ne__, c.upper(), old.upper())) >= _NEAREST]
     return [min(far, key=lambda word: _distance(word.upper(), old.upper()))] if far else choices
@@ -108,10 +109,10 @@ def _distance(new: str, old: str) -> float:
     )
 
 
-def _laid(new: str, text: str) -> str:
+def _lay_over(new: str, text: str) -> str:
     """`new` laid into the letters of `text`, whose separators stay: "I-D-I-O-T" to "A-P-P-L-E"."""
-    places = slots(text)
-    new = _styled(new, "".join(text[i] for i in places))
+    places = letter_positions(text)
+    new = _match_case(new, "".join(text[i] for i in places))
     if len(new) != len(places):
         return text[: places[0]] + new + text[places[-1] + 1 :]
     laid = list(text)
@@ -126,7 +127,7 @@ def _pick(choices: Sequence[str], old: str) -> str:
     return choices[zlib.crc32(key) % len(choices)]
 
 
-def _styled(new: str, old: str) -> str:
+def _match_case(new: str, old: str) -> str:
     """`new` in the case of `old`: upper, lower, title, or letter by letter."""
     cased = [c for c in old if c.isupper() or c.islower()]
     upper = sum(c.isupper() for c in cased)

@@ -1,105 +1,80 @@
-"""Harmless text, and how it is chosen; a policy's own goes over that of the one it extends."""
+"""Harmless text of all policy files together, judged by the policy's own lists."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from inkguard.match.matcher import Matcher
 from inkguard.match.regexes import Pattern
-from inkguard.policy.model import Replacements, Strategy, Use
-from inkguard.policy.yaml_positions import Node
+from inkguard.policy.model import Replacements
+from inkguard.policy.schema import ReplacementLists
+from inkguard.policy.yaml_positions import Mistakes, YamlNode
 
 __all__ = ["ReplacementsDraft"]
-
-_KEYS = frozenset(("words", "phrases", "strategy", "categories"))
 
 
 @dataclass(slots=True)
 class ReplacementsDraft:
-    """What has been read so far, as nodes: words can be judged only when all word lists are read."""
+    """What has been read so far, with its places: words can be judged only when all word lists are read."""
 
-    _words: dict[int, list[Node]] = field(default_factory=dict)
-    _phrases: list[Node] = field(default_factory=list)
-    _strategy: Strategy = field(default_factory=Strategy)
-    _categories: dict[str, Strategy] = field(default_factory=dict)
-    _chosen: list[Node] = field(default_factory=list)
-    _root: Node | None = None
+    said: ReplacementLists = field(default_factory=ReplacementLists)
+    _words: dict[int, list[YamlNode]] = field(default_factory=dict)
+    _phrases: list[YamlNode] = field(default_factory=list)
+    _chosen: list[YamlNode] = field(default_factory=list)
+    _root: YamlNode | None = None
 
-    def take(self, root: Node, categories: Collection[str]) -> None:
+    def take(self, said: ReplacementLists, root: YamlNode) -> None:
         """A file's or a policy's `replacements`. Words of a length, and phrases, replace those before."""
-        fields = root.fields(required=frozenset(), optional=_KEYS)
         self._root = root
-        for key, node in fields["words"].items() if "words" in fields else ():
-            words = node.list()
-            if not words:
-                node.fail("a length needs words")
-            self._words[key.integer(1, 40)] = words
-        if "phrases" in fields:
-            self._phrases = fields["phrases"].list()
-        if "strategy" in fields:
-            self._strategy = self._read(fields["strategy"])
-        for key, node in fields["categories"].items() if "categories" in fields else ():
-            self._categories[key.known("category", categories)] = self._read(node)
-
-    def finished(self, words: Matcher, patterns: Sequence[Pattern]) -> Replacements:
-        """All of it, judged by the policy's lists."""
-        assert self._root is not None
-        if not self._words:
-            self._root.fail("expected words for at least one length")
-        by_length = {
-            length: tuple(_harmless(node, (length,), words, patterns) for node in nodes)
-            for length, nodes in sorted(self._words.items())
-        }
-        by_shape: dict[tuple[int, ...], list[str]] = {}
-        for node in self._phrases:
-            shape = tuple(map(len, node.string().split()))
-            by_shape.setdefault(shape, []).append(_harmless(node, shape, words, patterns))
-        for node in self._chosen:
-            _judged(node, words, patterns)
-        return Replacements(
-            words=by_length,
-            phrases={shape: tuple(texts) for shape, texts in by_shape.items()},
-            strategy=self._strategy,
-            categories=self._categories,
+        self._words |= {length: root.at(("words", length)).values() for length in said.words}
+        if "phrases" in said.model_fields_set:
+            self._phrases = root.at(("phrases",)).values()
+        if said.strategy.words:
+            self._chosen += root.at(("strategy", "words")).values()
+        for category, strategy in said.categories.items():
+            if strategy.words:
+                self._chosen += root.at(("categories", category, "words")).values()
+        before = self.said
+        self.said = ReplacementLists(
+            words={**before.words, **said.words},
+            phrases=said.phrases if "phrases" in said.model_fields_set else before.phrases,
+            strategy=said.strategy if "strategy" in said.model_fields_set else before.strategy,
+            categories={**before.categories, **said.categories},
         )
 
-    def _read(self, node: Node) -> Strategy:
-        fields = node.fields(required=frozenset(("use",)), optional=frozenset(("words", "glyph")))
-        use = fields["use"].choice(Use)
-        if "words" in fields and use in (Use.MASK, Use.BLANK):
-            fields["words"].fail("words do not go with use: mask and use: blank")
-        if "glyph" in fields and use is not Use.MASK:
-            fields["glyph"].fail("a glyph goes with use: mask only")
-        nodes = fields["words"].list() if "words" in fields else []
-        if use is Use.FIXED and not nodes:
-            node.fail("use: fixed needs words")
-        for word in nodes if use in (Use.SAME_LENGTH, Use.LOOK_ALIKE) else ():
-            _lettered(word)
-        self._chosen += nodes
-        glyph = fields["glyph"].string() if "glyph" in fields else "*"
-        if len(glyph) != 1 or glyph.isalnum() or not glyph.isprintable():
-            fields["glyph"].fail("expected one sign that is no letter or digit")
-        return Strategy(use=use, words=tuple(n.string() for n in nodes), glyph=glyph)
+    def finished(
+        self, matcher: Matcher, patterns: Sequence[Pattern], mistakes: Mistakes
+    ) -> Replacements:
+        """All of it; what the lists flag, or what does not have its shape, is a mistake."""
 
+        def judge(node: YamlNode, shape: tuple[int, ...] | None) -> None:
+            text = node.text
+            parts = text.split()
+            fits = tuple(map(len, parts)) == shape and all(
+                p.isascii() and p.isalpha() for p in parts
+            )
+            if shape is not None and not fits:
+                problem = "expected letters a to z, of the length that this list is for"
+                mistakes.add(node.place, problem)
+            elif matcher.find(text) or any(any(p.find(text)) for p in patterns):
+                mistakes.add(node.place, "the policy's own word lists flag this replacement")
 
-def _harmless(
-    node: Node, shape: tuple[int, ...], words: Matcher, patterns: Sequence[Pattern]
-) -> str:
-    parts = node.string().split()
-    if tuple(map(len, parts)) != shape or not all(p.isascii() and p.isalpha() for p in parts):
-        node.fail("expected letters a to z, of the length that this list is for")
-    return _judged(node, words, patterns)
-
-
-def _lettered(node: Node) -> None:
-    word = node.string()
-    if not (word.isascii() and word.isalpha() and len(word) <= 40):
-        node.fail("expected a word of letters a to z")
-
-
-def _judged(node: Node, words: Matcher, patterns: Sequence[Pattern]) -> str:
-    text = node.string()
-    if words.find(text) or any(any(p.find(text)) for p in patterns):
-        node.fail("the policy's own word lists flag this replacement")
-    return text
+        if self._root is not None and not self._words:
+            mistakes.add(self._root.place, "expected words for at least one length")
+        for length, nodes in sorted(self._words.items()):
+            for node in nodes:
+                judge(node, (length,))
+        phrases: dict[tuple[int, ...], list[str]] = {}
+        for node, phrase in zip(self._phrases, self.said.phrases, strict=True):
+            shape = tuple(map(len, phrase.split()))
+            judge(node, shape)
+            phrases.setdefault(shape, []).append(phrase)
+        for node in self._chosen:
+            judge(node, None)
+        return Replacements(
+            words=dict(sorted(self.said.words.items())),
+            phrases={shape: tuple(texts) for shape, texts in phrases.items()},
+            strategy=self.said.strategy,
+            categories=self.said.categories,
+        )

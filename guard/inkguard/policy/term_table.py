@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
-from inkguard.errors import PolicyError
 from inkguard.match.fold import fold
 from inkguard.match.matcher import Entry
 from inkguard.policy.rule_ids import RuleIds, term_digest
+from inkguard.policy.yaml_positions import Mistakes
 
 __all__ = ["Rank", "Replaced", "TermTable"]
 
@@ -46,19 +46,22 @@ class _Term:
 class TermTable:
     """Terms by their folded words. What a policy says of a term wins over what it extends says."""
 
+    mistakes: Mistakes
     ids: RuleIds = field(default_factory=RuleIds)
     _terms: dict[str, _Term] = field(default_factory=dict)
     _replaced: list[tuple[_Term, _Term]] = field(default_factory=list)
 
     def add(self, text: str, entry: Entry | None, place: str, rank: tuple[int, Rank]) -> None:
-        """Take a term, or with no entry an allowed one; raises PolicyError where it stands already.
+        """Take a term, or with no entry an allowed one.
 
-        An entry's `rule` is that of its list; its id is made when all terms are known. In an
-        organisation's lists a term may stand again: the first one holds.
+        An entry's `rule` is that of its list; its id is made when all terms are known. A term that has no
+        letters, or that stands already, is noted as a mistake; in an organisation's lists it may stand
+        again, and the first one holds.
         """
         folded = " ".join("".join(c if c.isalnum() else " " for c in fold(text).text).split())
         if not folded:
-            raise PolicyError(f"{place}: a term needs a letter or digit")
+            self.mistakes.add(place, "a term needs a letter or digit")
+            return
         digest = ""
         if entry is not None:
             digest = term_digest(entry.matching.value, folded)
@@ -67,7 +70,8 @@ class TermTable:
         old = self._terms.get(folded)
         if old is not None:
             if rank == old.rank and rank[1] is Rank.OWN:
-                raise PolicyError(f"{place}: this term stands already at {old.place}")
+                self.mistakes.add(place, f"this term stands already at {old.place}")
+                return
             kept, lost = (new, old) if rank > old.rank else (old, new)
             self._replaced.append((kept, lost))
             if kept is old:

@@ -1,33 +1,70 @@
-"""YAML with positions: every value is read through a node that knows its file, line and column.
+"""YAML with positions: a file as plain data, and the place (file:line:column) of everything in it.
 
 Messages name the position and what is wrong with it, never the value: values may be terms.
 """
 
 from __future__ import annotations
 
-import datetime
-import enum
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from difflib import get_close_matches
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any
 
 import yaml
 
 from inkguard.errors import PolicyError
+from inkguard.policy.schema_types import Bare
+from inkguard.policy.yaml_mistakes import why_not_yaml
 
-__all__ = ["Node", "meant", "parse"]
+__all__ = ["Mistakes", "YamlNode", "decoded", "parse"]
 
-E = TypeVar("E", bound=enum.Enum)
 _TAG = "tag:yaml.org,2002:"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML was built with it
-_MOST_LISTED = 40
 _DEEPEST = 30  # libyaml's composer has no limit of its own, and crashes
+_PLACE = re.compile(r"(.*?):(\d+):(\d+)$")
+
+
+@dataclass(slots=True)
+class Mistakes:
+    """What is wrong with the files of a policy: all of it is told at once, each mistake once."""
+
+    _found: dict[tuple[str, str], None] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(self, place: str, problem: str) -> None:
+        """Note a mistake; `place` is file:line:column."""
+        self._found[place, problem] = None
+
+    def add_all(self, error: PolicyError) -> None:
+        """Note what another reader has found."""
+        for mistake in error.mistakes:
+            self.add(*mistake)
+
+    def raise_any(self) -> None:
+        """Raise PolicyError with all mistakes, file by file and from the top; nothing where there is none."""
+        if self._found:
+            files: dict[str, int] = {}
+            for place, _ in self._found:
+                files.setdefault(_split(place)[0], len(files))
+
+            def order(mistake: tuple[str, str]) -> tuple[int, int, int]:
+                file, line, column = _split(mistake[0])
+                return files[file], line, column
+
+            first, *rest = sorted(self._found, key=order)
+            raise PolicyError(*first, *rest)
+
+
+def _split(place: str) -> tuple[str, int, int]:
+    found = _PLACE.match(place)
+    return (found[1], int(found[2]), int(found[3])) if found else (place, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class YamlNode:
     """A value of a YAML file."""
 
     file: str
@@ -44,157 +81,130 @@ class Node:
         return isinstance(self.raw, yaml.ScalarNode)
 
     @property
-    def is_mapping(self) -> bool:
-        return isinstance(self.raw, yaml.MappingNode)
+    def text(self) -> str:
+        """The characters of a scalar as they stand; empty for anything else."""
+        return str(self.raw.value) if self.is_scalar else ""
 
-    @property
-    def is_null(self) -> bool:
-        """Whether this is `null`, or nothing at all."""
-        return bool(self.raw.tag == _TAG + "null")
+    def pairs(self) -> Iterator[tuple[YamlNode, YamlNode]]:
+        """The keys and values of a mapping; nothing where this is none."""
+        if isinstance(self.raw, yaml.MappingNode):
+            for key, value in self.raw.value:
+                yield YamlNode(self.file, key), YamlNode(self.file, value)
 
-    @property
-    def is_boolean(self) -> bool:
-        """Whether this is `true` or `false`, spelled so."""
-        return (
-            isinstance(self.raw, yaml.ScalarNode)
-            and self.raw.tag == _TAG + "bool"
-            and self.raw.value in ("true", "false")
-        )
-
-    def fail(self, problem: str) -> NoReturn:
-        """Refuse this value."""
-        raise PolicyError(f"{self.place}: {problem}")
-
-    def items(self) -> Iterator[tuple[Node, Node]]:
-        """The keys and values of a mapping. A key that stands twice is refused."""
-        if not isinstance(self.raw, yaml.MappingNode):
-            self.fail("expected a mapping")
-        seen: set[str] = set()
-        for raw_key, raw_value in self.raw.value:
-            key = Node(self.file, raw_key)
-            if not isinstance(raw_key, yaml.ScalarNode):
-                key.fail("expected a plain key")
-            if raw_key.value in seen:
-                key.fail("this key stands here twice")
-            seen.add(raw_key.value)
-            yield key, Node(self.file, raw_value)
-
-    def fields(self, *, required: frozenset[str], optional: frozenset[str]) -> dict[str, Node]:
-        """The values of a mapping with known keys."""
-        found: dict[str, Node] = {}
-        for key, value in self.items():
-            name = key.scalar()
-            if name not in required | optional:
-                key.fail("unknown key; " + meant(name, required | optional))
-            found[name] = value
-        missing = sorted(required - found.keys())
-        if missing:
-            self.fail("missing key: " + ", ".join(missing))
-        return found
-
-    def list(self) -> list[Node]:
-        """The values of a list."""
+    def values(self) -> list[YamlNode]:
+        """The values of a list; nothing where this is none."""
         if not isinstance(self.raw, yaml.SequenceNode):
-            self.fail("expected a list")
-        return [Node(self.file, raw) for raw in self.raw.value]
+            return []
+        return [YamlNode(self.file, raw) for raw in self.raw.value]
 
-    def scalar(self) -> str:
-        """The characters of a scalar of any type."""
-        if not isinstance(self.raw, yaml.ScalarNode):
-            self.fail("expected a single value")
-        return str(self.raw.value)
+    def key(self, name: object) -> YamlNode | None:
+        """The key of a mapping by its characters."""
+        return next((key for key, _ in self.pairs() if key.text == str(name)), None)
 
-    def string(self) -> str:
-        """A string that is not empty; YAML's numbers, dates and yes/no must be quoted."""
-        value = self.scalar()
-        if self.raw.tag != _TAG + "str":
-            self.fail("expected a string: put it in quotes")
-        if not value.strip():
-            self.fail("expected a string that is not empty")
-        return value
+    def get(self, step: int | str) -> YamlNode | None:
+        """A value of a mapping by its key, or of a list by its number; None where there is none."""
+        if isinstance(self.raw, yaml.SequenceNode):
+            values = self.values()
+            return values[step] if isinstance(step, int) and step < len(values) else None
+        return next((value for key, value in self.pairs() if key.text == str(step)), None)
 
-    def boolean(self) -> bool:
-        """`true` or `false`."""
-        value = self.scalar()
-        if not self.is_boolean:
-            self.fail("expected true or false")
-        return value == "true"
+    def at(self, steps: Sequence[int | str]) -> YamlNode:
+        """What lies at the end of some steps, or as far as they lead: a single value may stand for a list."""
+        node = self
+        for step in steps:
+            node = node.get(step) or node
+        return node
 
-    def one_or_more(self) -> tuple[Node, ...]:
-        """The values of a list, or a single one."""
-        return (self,) if self.is_scalar else tuple(self.list())
+    def data(self, mistakes: Mistakes) -> Any:
+        """The value as dicts, lists, text, numbers, true, false and None.
 
-    def date(self) -> datetime.date:
-        """A day, as 2027-01-31."""
-        try:
-            return datetime.date.fromisoformat(self.scalar())
-        except ValueError:
-            self.fail("expected a date: YYYY-MM-DD")
-
-    def integer(self, low: int, high: int) -> int:
-        """A whole number within bounds."""
-        value = self.scalar()
-        if not (value.isascii() and value.isdigit() and low <= int(value[:9]) <= high):
-            self.fail(f"expected a whole number from {low} to {high}")
-        return int(value)
-
-    def fraction(self) -> float:
-        """A number from 0 to 1."""
-        try:
-            number = float(self.scalar())
-        except ValueError:
-            number = float("nan")
-        if self.raw.tag not in (_TAG + "float", _TAG + "int") or not 0 <= number <= 1:
-            self.fail("expected a number from 0 to 1")
-        return number
-
-    def choice(self, kind: type[E]) -> E:
-        """A member of an enum, by its value."""
-        value = self.scalar()
-        for member in kind:
-            if member.value == value:
-                return member
-        values = [str(member.value) for member in kind]
-        self.fail("expected one of: " + ", ".join(values) + nearest(value, values))
-
-    def known(self, what: str, names: Iterable[str]) -> str:
-        """One of `names`, which are what the policy has of `what`."""
-        value, names = self.scalar(), sorted(names)
-        if value not in names:
-            self.fail(f"the policy has no such {what}; {meant(value, names, 'it has')}")
-        return value
+        A scalar that YAML reads as something else is a `Bare`. Keys that stand twice and keys that are no
+        single value are noted as mistakes.
+        """
+        return _data(self, mistakes, {})
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Either " (did you mean ...?)" or, where no name is near, nothing."""
-    close = get_close_matches(name.casefold(), list(names), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+def _data(node: YamlNode, mistakes: Mistakes, made: dict[int, Any]) -> Any:
+    """Each node once: what an alias stands for is the same object, however often it stands there."""
+    raw = node.raw
+    if id(raw) in made:
+        return made[id(raw)]
+    if isinstance(raw, yaml.ScalarNode):
+        return _scalar(raw)
+    if isinstance(raw, yaml.SequenceNode):
+        items: list[Any] = []
+        made[id(raw)] = items
+        items += (_data(value, mistakes, made) for value in node.values())
+        return items
+    mapping: dict[Any, Any] = {}
+    made[id(raw)] = mapping
+    seen: set[str] = set()
+    for key, value in node.pairs():
+        if not isinstance(key.raw, yaml.ScalarNode):
+            mistakes.add(key.place, "expected a plain key")
+        elif key.text in seen:
+            mistakes.add(key.place, "this key stands here twice")
+        else:
+            seen.add(key.text)
+            mapping[_scalar(key.raw)] = _data(value, mistakes, made)
+    return mapping
 
 
-def meant(name: str, names: Iterable[str], known: str = "known here") -> str:
-    """The known names, where they are not too many, and the nearest of them."""
-    names = sorted(names)
-    listed = ", ".join(names) if len(names) <= _MOST_LISTED else f"{len(names)} of them"
-    listed = listed or "none"
-    return f"{known}: {listed}{nearest(name, names)}"
-
-
-def parse(path: Path, data: bytes) -> Node:
-    """The root of a YAML document; `path` is for messages."""
+def _scalar(raw: yaml.ScalarNode) -> Any:
+    tag, text = str(raw.tag).removeprefix(_TAG), str(raw.value)
+    if tag == "str":
+        return text
+    if tag == "null":
+        return None
+    if tag == "bool" and text in ("true", "false"):
+        return text == "true"
     try:
-        text = data.decode("utf-8-sig")
+        if tag == "int" and text.isascii() and text.isdigit() and len(text) < 10:
+            return int(text)
+        if tag in ("int", "float"):
+            return float(text)
+    except ValueError:
+        pass
+    return Bare(text)
+
+
+def parse(path: Path, data: bytes) -> YamlNode:
+    """The root of a YAML document; `path` is for messages. Raises PolicyError."""
+    text = decoded(path, data)
+    try:
         if _too_deep(text):
-            raise PolicyError(f"{path}:1:1: more than {_DEEPEST} levels of lists and mappings")
+            raise PolicyError(f"{path}:1:1", f"more than {_DEEPEST} levels of lists and mappings")
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise PolicyError(f"{path}:{line}:{column}: this is not YAML") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise PolicyError(f"{path}:1:1: this is not YAML in UTF-8") from None
+        line, column = (mark.line, mark.column) if mark else (0, 0)
+        line, column, why = why_not_yaml(text, line, column, error.problem or "")
+        raise PolicyError(f"{path}:{line + 1}:{column + 1}", f"this is not YAML{why}") from None
+    except yaml.reader.ReaderError as error:
+        line, column = _position(text, error.position)
+        problem = "this is not YAML: a control character, which YAML does not allow"
+        raise PolicyError(f"{path}:{line}:{column}", problem) from None
+    except yaml.YAMLError:
+        raise PolicyError(f"{path}:1:1", "this is not YAML") from None
     if root is None:
-        raise PolicyError(f"{path}:1:1: the file is empty")
-    return Node(str(path), root)
+        raise PolicyError(f"{path}:1:1", "the file is empty")
+    return YamlNode(str(path), root)
+
+
+def decoded(path: Path, data: bytes) -> str:
+    """The text of a file in UTF-8; raises PolicyError with the place of the first byte that is none."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8-sig", "replace")
+        line, column = _position(before, len(before))
+        problem = "this is not text in UTF-8: save the file in that encoding"
+        raise PolicyError(f"{path}:{line}:{column}", problem) from None
+
+
+def _position(text: str, offset: int) -> tuple[int, int]:
+    before = text[:offset]
+    return before.count("\n") + 1, offset - before.rfind("\n")
 
 
 def _too_deep(text: str) -> bool:

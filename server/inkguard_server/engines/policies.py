@@ -46,8 +46,8 @@ class _Watched:
             return None
         if policy.name != self.policy.name:
             raise PolicyError(
-                f"{policy.files[0]}:1:1: a policy keeps its name while the server runs: it was "
-                f"{self.policy.name}"
+                f"{policy.files[0]}:1:1",
+                f"a policy keeps its name while the server runs: it was {self.policy.name}",
             )
         return policy
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -25,13 +26,26 @@ def test_show(author: Author) -> None:
     """The effective policy as YAML, with terms counted, or listed when asked."""
     author.extending("mode: shadow\n")
     path = author.folder / "own.yaml"
-    shown = yaml.safe_load(call("show", path).stdout)
+    text = call("show", path).stdout
+    shown = yaml.safe_load(text)
     assert (shown["name"], shown["mode"]) == ("own", "shadow")
-    assert shown["digest"] == load_policy(path).digest
-    assert shown["extends"] == [str(author.folder / "policy.yaml")]
-    assert shown["wordlists"]["insult.mild"]["terms"] == 2
+    assert f"# digest: {load_policy(path).digest}\n" in text
+    rule = {"severity": "mild", "action": "substitute", "terms": 1, "exact": 1}
+    assert shown["wordlists"] == [{"category": "insult", "rules": {"mild": rule}}]
+    said = json.loads(call("show", path, "--json").stdout)
+    assert said["extended"] == [str(author.folder / "policy.yaml")]
+    assert said["digest"] == load_policy(path).digest
     listed = json.loads(call("show", path, "--terms", "--json").stdout)
-    assert listed["wordlists"]["insult.mild"]["terms"] == ["idiot", "shut up"]
+    assert listed["wordlists"][0]["rules"]["mild"]["terms"] == ["idiot"]
+
+
+def test_show_makes_a_policy(author: Author) -> None:
+    """With --terms, what is printed needs no other file, and decides the same."""
+    author.extending("mode: shadow\nwhole_prompt: {classifier: true}\n")
+    path = author.folder / "own.yaml"
+    again = author.write("shown.yaml", call("show", path, "--terms").stdout)
+    one, other = load_policy(path), load_policy(again)
+    assert one == replace(other, digest=one.digest)
 
 
 @pytest.mark.parametrize(("said", "shown"), [("true", True), ("false", False), ("all", "all")])
@@ -266,10 +280,10 @@ def test_import(author: Author) -> None:
     assert "3 taken, 1 twice, 1 allowed, 1 found already" in result.stdout
     path.write_text(path.read_text().replace("[words.yaml]", "[words.yaml, wordlists/ours.yaml]"))
     policy = load_policy(path)
-    own = {e.term: e for e in policy.entries if "/ours" in f"/{e.rule.partition('.')[2]}"}
+    own = {e.term: e for e in policy.terms if "/ours" in f"/{e.rule.partition('.')[2]}"}
     assert set(own) == {"rotter", "cad", "no"}
     assert own["cad"].matching.value == "exact"
-    assert policy.lists["insult.ours_severe_substitute"].locale == "en"
+    assert policy.list_rules["insult.ours_severe_substitute"].locale == "en"
     call("import", source, "--out", target, "--category", "insult", code=2)
 
 

@@ -15,8 +15,8 @@ from inkguard.policy.load import load_policy
 from inkguard.types import Action
 
 POLICY = load_policy()
-LISTS = POLICY.words
-STOPPED = [e.term for e in POLICY.entries if e.action.rank >= Action.SUBSTITUTE.rank]
+LISTS = POLICY.matcher
+STOPPED = [e.term for e in POLICY.terms if e.action.rank >= Action.SUBSTITUTE.rank]
 TERMS = st.sampled_from(STOPPED)
 ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e"
 CYRILLIC = dict(zip("aceopxyijsABCEHKMOPTX", "асеорхуіјѕАВСЕНКМОРТХ", strict=True))

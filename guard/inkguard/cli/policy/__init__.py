@@ -8,6 +8,7 @@ from inkguard.cli.policy.diff import diff
 from inkguard.cli.policy.explain import explain
 from inkguard.cli.policy.import_ import import_
 from inkguard.cli.policy.lint import lint
+from inkguard.cli.policy.schema import schema
 from inkguard.cli.policy.show import show
 from inkguard.cli.policy.testing import run_tests
 
@@ -27,3 +28,4 @@ app.command("test")(run_tests)
 app.command()(explain)
 app.command()(diff)
 app.command("import")(import_)
+app.command()(schema)

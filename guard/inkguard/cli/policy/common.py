@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from inkguard.cli.terminal import COLORS, waiting
@@ -29,7 +34,10 @@ __all__ = [
     "decisions",
     "offset",
     "out",
+    "save_picture",
     "shown",
+    "table",
+    "timed_decisions",
 ]
 
 FOUND = 1
@@ -52,10 +60,30 @@ ListsOnly = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
+_SVG = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace(
+    "Fira Code, monospace", "DejaVu Sans Mono, Menlo, Consolas, monospace"
+)
+"""rich's own format has its font fetched from a server whenever somebody looks at the picture."""
+
+
 def out() -> Console:
-    """Standard output; lines are not broken where it is no terminal."""
+    """Standard output; lines are broken late where it is no terminal, and COLUMNS says nothing."""
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    fixed = console.is_terminal or "COLUMNS" in os.environ
+    return console if fixed else Console(highlight=False, width=160)
+
+
+def save_picture(console: Console, path: Path, title: str) -> None:
+    """Write what a recording console has printed as SVG, which needs nothing from elsewhere."""
+    console.save_svg(str(path), title=title, code_format=_SVG)
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """A table whose cells go on in further lines where they are too wide; nothing is cut off."""
+    made = Table(title=title, title_justify="left")
+    for name in columns:
+        made.add_column(name, overflow="fold")
+    return made
 
 
 def checker_for(policy: Policy, lists_only: bool) -> Checker:
@@ -75,10 +103,18 @@ def checker_for(policy: Policy, lists_only: bool) -> Checker:
 
 def decisions(checker: Checker, prompts: Sequence[str]) -> list[Decision]:
     """Decisions in the order of the prompts."""
-    found: list[Decision] = []
+    return [decision for decision, _ in timed_decisions(checker, prompts)]
+
+
+def timed_decisions(
+    checker: Checker, prompts: Sequence[str], clock: Callable[[], float] = time.perf_counter
+) -> Iterator[tuple[Decision, float]]:
+    """Decisions in the order of the prompts, with the seconds of each: its share of its batch's."""
     for start in range(0, len(prompts), _BATCH):
-        found += checker.check_many(prompts[start : start + _BATCH])
-    return found
+        batch, began = prompts[start : start + _BATCH], clock()
+        found = checker.check_many(batch)
+        seconds = (clock() - began) / len(batch)
+        yield from ((decision, seconds) for decision in found)
 
 
 def shown(action: Action) -> Text:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from inkguard.cli.policy.common import (
@@ -22,6 +21,7 @@ from inkguard.cli.policy.common import (
     joined,
     out,
     shown,
+    table,
 )
 from inkguard.policy.load import load_policy
 from inkguard.policy.prompt_files import read_prompts
@@ -57,7 +57,10 @@ def diff(
     lists_only: ListsOnly = False,
     as_json: Json = False,
 ) -> None:
-    """Say which decisions differ between two policies, by category, with examples. Exits 1 where some do."""
+    """Say which decisions differ between two policies, by category, with examples. Exits 1 where some do.
+
+    `default` is the shipped policy.
+    """
     texts = read_prompts(prompts)
     old = decisions(checker_for(load_policy(a), lists_only), texts)
     new = decisions(checker_for(load_policy(b), lists_only), texts)
@@ -93,10 +96,10 @@ def _print(total: int, found: Sequence[Change], examples: int) -> None:
     console = out()
     groups = _counted(found)
     if groups:
-        table = Table("category", "before", "after", "prompts")
+        rows = table("category", "before", "after", "prompts")
         for (category, before, after), group in groups.items():
-            table.add_row(category, shown(before), shown(after), str(len(group)))
-        console.print(table)
+            rows.add_row(category, shown(before), shown(after), str(len(group)))
+        console.print(rows)
     for (category, before, after), group in groups.items() if examples else ():
         head = Text.assemble(category, ": ", shown(before), " to ", shown(after), style="bold")
         console.print(head)

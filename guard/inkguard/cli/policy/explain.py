@@ -177,8 +177,8 @@ def _score_rows(policy: Policy, trace: CheckTrace) -> Iterator[tuple[str, Text]]
         line = Text()
         for label, score in scores.items():
             threshold = policy.detoxify.get(label)
-            over = threshold is not None and score >= threshold.minimum
-            limit = f"/{threshold.minimum:.2f}" if threshold is not None else ""
+            over = threshold is not None and score >= threshold.threshold
+            limit = f"/{threshold.threshold:.2f}" if threshold is not None else ""
             # A label and its score stay on one line.
             line.append(
                 f"{label}\N{NO-BREAK SPACE}{score:.2f}{limit}", "bold red" if over else "dim"

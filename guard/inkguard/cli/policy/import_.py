@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,17 +12,19 @@ import yaml
 from rich.text import Text
 
 from inkguard.cli.policy.common import Json, PolicyOption, out
-from inkguard.errors import InvalidInput, PolicyError
+from inkguard.errors import InvalidInput
 from inkguard.match.matcher import Matching
 from inkguard.match.term_pattern import words_of
 from inkguard.policy.imported_lists import Row, read_rows
-from inkguard.policy.lists import Lists
 from inkguard.policy.load import read_policy
 from inkguard.policy.model import Policy
-from inkguard.policy.yaml_positions import meant, parse
+from inkguard.policy.schema_types import meant
+from inkguard.policy.yaml_positions import Mistakes
 from inkguard.types import Action, Severity
 
 __all__ = ["import_"]
+
+_KINDS: dict[str, type[enum.Enum]] = {"severity": Severity, "action": Action, "match": Matching}
 
 
 def import_(
@@ -54,26 +57,22 @@ def import_(
     loaded = read_policy(policy).policy
     if category not in loaded.categories:
         raise typer.BadParameter(f"--category: {meant(category, loaded.categories, 'there are')}")
-    kinds = {
-        "severity": (severity, Severity),
-        "action": (action, Action),
-        "match": (match, Matching),
-    }
-    for option, (value, kind) in kinds.items():
-        names = [str(member.value) for member in kind]
+    defaults = {"severity": severity, "action": action, "match": match}
+    for option, value in defaults.items():
+        names = [str(member.value) for member in _KINDS[option]]
         if value not in names:
             raise typer.BadParameter(f"--{option}: {meant(value, names, 'expected one of')}")
-    imported = Imported(loaded, {k: v for k, (v, _) in kinds.items()}, category)
+    imported = Imported(loaded, defaults, category)
     try:
-        for row in read_rows(source, source.read_bytes()):
-            imported.take(row)
+        mistakes = Mistakes()
+        for row in read_rows(source, source.read_bytes(), mistakes):
+            imported.take(row, mistakes)
+        mistakes.raise_any()
     except OSError as error:
         raise InvalidInput(str(source), error.strerror or "cannot be read") from None
-    taken = sum(map(len, imported.terms.values()))
+    taken = sum(len(terms) for group in imported.terms.values() for terms in group.values())
     if taken:
         text = imported.text(name or source.stem, locale, source.name)
-        # Read back as the policy would: what is written can be used.
-        Lists().take(parse(target, text.encode()), loaded.categories, 0)
         try:
             target.write_text(text, encoding="utf-8")
         except OSError as error:
@@ -95,17 +94,25 @@ class Imported:
         self.terms: dict[tuple[str, str], dict[str, list[str]]] = {}
         self.left_out = {"twice": 0, "allowed": 0, "found_already": 0}
 
-    def take(self, row: Row) -> None:
-        """Raises PolicyError for a row that cannot be used."""
+    def take(self, row: Row, mistakes: Mistakes) -> None:
+        """A row that cannot be used is noted as a mistake."""
         said = {**self._defaults, **row.more}
         if said.pop("category", self._category) != self._category:
-            raise PolicyError(
-                f"{row.place}: category: this import is for one category; split the list, or name it "
-                "in the policy as it is (file: ...)"
+            mistakes.add(
+                row.place,
+                "category: this import is for one category; split the list, or name it in the policy as it "
+                "is (file: ...)",
             )
+            return
+        for column, kind in _KINDS.items():
+            names = [str(member.value) for member in kind]
+            if said[column] not in names:
+                problem = f"{column}: {meant(said[column], names, 'expected one of')}"
+                mistakes.add(row.place, problem)
         words = " ".join(words_of(row.term))
         if not words:
-            raise PolicyError(f"{row.place}: a term needs a letter or digit")
+            mistakes.add(row.place, "a term needs a letter or digit")
+            return
         if why := self._known(row.term, words, said["action"]):
             self.left_out[why] += 1
             return
@@ -116,10 +123,10 @@ class Imported:
     def _known(self, term: str, words: str, action: str) -> str | None:
         if words in self._seen:
             return "twice"
-        if self._policy.words.allows(term):
+        if self._policy.matcher.allows(term):
             return "allowed"
         length = len(term)
-        for match in self._policy.words.find(term):
+        for match in self._policy.matcher.find(term):
             if match.end - match.start >= length and str(match.entry.action) == action:
                 return "found_already"
         return None

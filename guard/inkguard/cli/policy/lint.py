@@ -10,10 +10,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from inkguard.cli.policy.common import FOUND, Json, PolicyArgument, out
+from inkguard.cli.policy.common import FOUND, Json, PolicyArgument, out, save_picture, table
 from inkguard.policy.lint import Level, Problem, problems
 from inkguard.policy.load import read_policy
 
@@ -43,7 +42,7 @@ def lint(
         console = out() if svg is None else Console(highlight=False, record=True, width=110)
         _print(console, found, limit)
         if svg is not None:
-            console.save_svg(str(svg), title="inkguard policy lint")
+            save_picture(console, svg, "inkguard policy lint")
     if any(p.level is not Level.NOTE for p in found):
         raise typer.Exit(FOUND)
 
@@ -53,16 +52,21 @@ def _print(console: Console, found: Sequence[Problem], limit: int) -> None:
     for problem in found:
         kinds.setdefault(problem.kind, []).append(problem)
     for kind, group in kinds.items():
-        table = Table("where", "what", title=f"{kind} ({len(group)})", title_justify="left")
+        counts = ", ".join(_counted(group))
+        rows = table("where", "what", title=f"{kind} ({counts})")
         for problem in group[:limit]:
             where = "/".join(problem.place.split("/")[-2:])
-            table.add_row(where, Text(problem.text, style=_COLORS[problem.level]))
-        console.print(table)
+            rows.add_row(where, Text(problem.text, style=_COLORS[problem.level]))
+        console.print(rows)
         if len(group) > limit:
             console.print(f"and {len(group) - limit} more (--limit)")
-    counts = [
+    console.print(", ".join(_counted(found)) or "[green]nothing found[/]")
+
+
+def _counted(found: Sequence[Problem]) -> list[str]:
+    """How many there are of each level: `2 warnings`."""
+    return [
         f"{number} {level.value}{'' if number == 1 else 's'}"
         for level in Level
         if (number := sum(p.level is level for p in found))
     ]
-    console.print(", ".join(counts) or "[green]nothing found[/]")

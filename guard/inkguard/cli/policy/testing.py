@@ -10,7 +10,6 @@ from typing import Annotated
 from xml.etree import ElementTree
 
 import typer
-from rich.table import Table
 
 from inkguard.cli.policy.common import (
     FOUND,
@@ -18,14 +17,14 @@ from inkguard.cli.policy.common import (
     ListsOnly,
     PolicyArgument,
     checker_for,
-    decisions,
     joined,
     out,
+    table,
+    timed_decisions,
 )
 from inkguard.policy.load import load_policy
-from inkguard.policy.model import PolicyTest
-from inkguard.policy.prompt_files import read_tests
-from inkguard.policy.rules import is_part
+from inkguard.policy.prompt_files import PromptTest, read_tests
+from inkguard.policy.rules import rule_matches
 from inkguard.types import Decision
 
 __all__ = ["Result", "judge", "junit", "run_tests"]
@@ -33,11 +32,15 @@ __all__ = ["Result", "judge", "junit", "run_tests"]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A test and the decision on its prompt; `problem` is empty where it passed."""
+    """A test and the decision on its prompt; `problem` is empty where it passed.
 
-    test: PolicyTest
+    `seconds` is the test's share of the batch that it was decided in.
+    """
+
+    test: PromptTest
     decision: Decision
     problem: str
+    seconds: float = 0.0
 
 
 def run_tests(
@@ -59,12 +62,15 @@ def run_tests(
     A policy in shadow mode is tested as if it were enforced. Reports name places, not prompts.
     """
     loaded = load_policy(policy)
-    tests = [*loaded.tests, *(read_tests(prompts) if prompts is not None else ())]
+    tests = [
+        *map(PromptTest.of, loaded.tests),
+        *(read_tests(prompts) if prompts is not None else ()),
+    ]
     if not tests:
         raise typer.BadParameter("the policy has no tests, and no --prompts are given")
     checker = checker_for(loaded, lists_only)
-    made = decisions(checker, [t.prompt for t in tests])
-    results = [Result(t, d, judge(t, d)) for t, d in zip(tests, made, strict=True)]
+    made = timed_decisions(checker, [t.prompt for t in tests])
+    results = [Result(t, d, judge(t, d), s) for t, (d, s) in zip(tests, made, strict=True)]
     failed = [r for r in results if r.problem]
     if junit_file is not None:
         try:
@@ -79,7 +85,7 @@ def run_tests(
         raise typer.Exit(FOUND)
 
 
-def judge(test: PolicyTest, decision: Decision) -> str:
+def judge(test: PromptTest, decision: Decision) -> str:
     """What is wrong with a decision; empty where it is as the test asks."""
     found = decision.findings
     if decision.action not in test.actions:
@@ -88,7 +94,7 @@ def judge(test: PolicyTest, decision: Decision) -> str:
         return f"expected {wanted}, got {decision.action} ({decision.reason}: {rules})"
     if test.category is not None and all(f.category != test.category for f in found):
         return f"expected a finding in {test.category}, got {joined({f.category for f in found})}"
-    if test.rule is not None and not any(is_part(test.rule, f.rule) for f in found):
+    if test.rule is not None and not any(rule_matches(test.rule, f.rule) for f in found):
         return f"expected a finding of {test.rule}, got {joined(f.rule for f in found)}"
     return ""
 
@@ -97,12 +103,20 @@ def junit(name: str, results: Sequence[Result]) -> bytes:
     """The results in the XML that JUnit made and CI servers read."""
     failures = sum(bool(r.problem) for r in results)
     suite = ElementTree.Element(
-        "testsuite", name=f"policy {name}", tests=str(len(results)), failures=str(failures)
+        "testsuite",
+        name=f"policy {name}",
+        tests=str(len(results)),
+        failures=str(failures),
+        time=f"{sum(r.seconds for r in results):.6f}",
     )
     for result in results:
         file, _, line = result.test.place.partition(":")
         case = ElementTree.SubElement(
-            suite, "testcase", classname=file, name=f"{Path(file).name}:{line}"
+            suite,
+            "testcase",
+            classname=file,
+            name=f"{Path(file).name}:{line}",
+            time=f"{result.seconds:.6f}",
         )
         if result.problem:
             ElementTree.SubElement(case, "failure", message=result.problem)
@@ -113,10 +127,10 @@ def junit(name: str, results: Sequence[Result]) -> bytes:
 def _print(results: Sequence[Result], failed: Sequence[Result]) -> None:
     console = out()
     if failed:
-        table = Table("test", "problem")
+        rows = table("test", "problem")
         for result in failed:
-            table.add_row(result.test.place, result.problem, style="red")
-        console.print(table)
+            rows.add_row(result.test.place, result.problem, style="red")
+        console.print(rows)
     color = "red" if failed else "green"
     passed = len(results) - len(failed)
     console.print(f"[{color}]{passed} of {len(results)} tests passed[/]")
