@@ -130,3 +130,9 @@ def test_circles_are_refused(author: Author) -> None:
     path = author.write("b.yaml", head + "a.yaml\n")
     with pytest.raises(PolicyError, match=r"a\.yaml:4:10: this policy extends itself"):
         load_policy(path)
+
+
+def test_tests_of_an_extended_policy_may_name_what_is_replaced(author: Author) -> None:
+    """A term that the outer policy takes over has another id there; the inner policy's tests are its own."""
+    author.more("tests:\n  - {prompt: '\"IDIOT\"', action: substitute, rule: insult.mild#49ae}\n")
+    assert action(author.extending(OWN_LIST), "IDIOT") is Action.BLOCK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -143,3 +144,24 @@ def test_signs_that_draw_nothing_are_allowed(text: str) -> None:
 def test_loading_is_quick(seconds: Callable[[Callable[[], object]], float]) -> None:
     """All lists load in less than 1.5 s of processor time."""
     assert seconds(load_policy) < 1.5
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.yaml")), ids=lambda path: path.name)
+def test_one_term_a_line_sorted(path: Path) -> None:
+    """An added word is one line of a change. Replacements are not sorted: their order decides which is drawn."""
+    if path.name == "replacements.yaml":
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for terms in lists_in(yaml.load("\n".join(lines), yaml.CSafeLoader)):
+        assert terms == sorted(terms, key=lambda term: (term.casefold(), term))
+        assert sum(line.strip().startswith("- ") for line in lines) >= len(terms)
+
+
+def lists_in(data: Any) -> list[list[str]]:
+    """The lists of words in a file; not those of files or of tests."""
+    if isinstance(data, dict):
+        return [
+            found for key, value in data.items() if key != "wordlists" for found in lists_in(value)
+        ]
+    is_words = isinstance(data, list) and all(isinstance(item, str) for item in data)
+    return [data] if is_words else []

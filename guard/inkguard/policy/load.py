@@ -17,7 +17,7 @@ from inkguard.policy.layers import merged
 from inkguard.policy.lists import Lists
 from inkguard.policy.model import Policy
 from inkguard.policy.replacements import ReplacementsDraft
-from inkguard.policy.rule_names import RuleNames
+from inkguard.policy.rule_ids import RuleNames
 from inkguard.policy.schema import (
     API_VERSION,
     AllowGroups,
@@ -285,7 +285,9 @@ class _Loader:
                     locales={r.locale for r in lists.rules.values() if r.locale is not None},
                     rules=RuleNames(lists.rules, labels, lists.table.ids, held),
                 )
-            file = validated(PolicyFile, layer.root, layer.data, self._mistakes, known)
+            # The tests of an extended policy ask nothing of this one, which may have taken out their terms.
+            data = {k: v for k, v in layer.data.items() if k != "tests" or layer is layers[-1]}
+            file = validated(PolicyFile, layer.root, data, self._mistakes, known)
             self._rules_once(layer.root.at(("rules",)))
             found.append(file and _placed(file, layer.root))
         top = layers[-1].root

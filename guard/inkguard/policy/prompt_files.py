@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ _LABELS: dict[str, tuple[Action, ...]] = {
     "harmless": (Action.ALLOW, Action.FLAG),
     "toxic": (Action.SUBSTITUTE, Action.BLOCK),
 }
+_POSITION = re.compile(r".+/[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +73,14 @@ def _test(row: dict[str, Any], place: str) -> PromptTest:
     if wanted is None:
         known = ", ".join(actions)
         raise InvalidInput(place, f"expected an action ({known}) or a label (toxic, harmless)")
+    rule = row.get("rule")
+    if isinstance(rule, str) and _POSITION.fullmatch(rule):
+        problem = "ids by position are no longer taken; `inkguard policy explain` prints today's"
+        raise InvalidInput(place, problem)
     # The categories of a labelled set are its own: only with an action is it the policy's.
     category = row.get("category") if "action" in row else None
     return PromptTest(
-        prompt=row["prompt"], actions=wanted, category=category, rule=row.get("rule"), place=place
+        prompt=row["prompt"], actions=wanted, category=category, rule=rule, place=place
     )
 
 

@@ -19,6 +19,8 @@ from inkguard.policy.load import load_policy
 from tests.cli.policy.cli import TESTS, call
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.policy.conftest import Author
 
 
@@ -74,7 +76,11 @@ def test_tests_fail(author: Author) -> None:
     assert "expected allow, got substitute (findings: insult.mild#6541)" in result.stdout
     assert "SHUT" not in result.stdout + xml.read_text()
     suite = ElementTree.parse(xml).getroot()
-    assert suite.attrib == {"name": "policy test", "tests": "5", "failures": "3"}
+    assert (suite.attrib["name"], suite.attrib["tests"]) == ("policy test", "5")
+    assert suite.attrib["failures"] == "3"
+    times = [float(case.attrib["time"]) for case in suite]
+    assert min(times) > 0
+    assert sum(times) == pytest.approx(float(suite.attrib["time"]), abs=1e-5)
     failed = {c.attrib["name"]: c[0].attrib["message"] for c in suite if len(c)}
     assert failed["policy.yaml:12:5"] == "expected a finding in slur, got insult"
     assert (
@@ -106,6 +112,10 @@ def test_a_file_of_prompts(author: Author) -> None:
         ("{", "this is not JSON"),
         ('{"text": "a"}', "expected an object with a string as prompt"),
         ('{"prompt": "secret", "action": "stop"}', "expected an action"),
+        (
+            '{"prompt": "secret", "action": "flag", "rule": "insult.mild/2"}',
+            "ids by position are no longer taken",
+        ),
     ],
 )
 def test_mistakes_exit_2(author: Author, line: str, message: str) -> None:
@@ -229,6 +239,78 @@ def test_explain_draws_a_picture(author: Author) -> None:
     svg = author.folder / "explain.svg"
     call("explain", "a cat with [brackets]", "--policy", author.more(""), "--svg", svg)
     assert "brackets" in svg.read_text()
+    assert_self_contained(svg)
+
+
+def assert_self_contained(svg: Path) -> None:
+    """Whoever looks at the picture fetches nothing from another server."""
+    text = svg.read_text()
+    assert "url(http" not in text.replace('"', "")
+    assert "@font-face" not in text
+    assert set(re.findall(r"https?://[\w.]+", text)) <= {
+        "http://www.w3.org",
+        "https://www.textualize.io",
+    }
+
+
+def test_lint_draws_a_picture(author: Author) -> None:
+    """Likewise; and the level stands there in words, as colours are not seen by all."""
+    svg = author.folder / "lint.svg"
+    result = call("lint", author.more(""), "--svg", svg, code=1)
+    assert_self_contained(svg)
+    assert "unused categories (1 warning)" in result.stdout
+    assert "tests (1 note)" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["lint", "test", "diff"])
+def test_nothing_is_cut_at_80_columns(
+    author: Author, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Ids, places and reasons go on in the next line of their cell."""
+    monkeypatch.setenv("COLUMNS", "80")
+    name = "a_rule_with_a_rather_long_name_that_somebody_gave_it"
+    author.write(
+        "words.yaml",
+        f"category: insult\nrules:\n  {name}:\n    severity: mild\n    action: flag\n"
+        "    terms: [moor, idiot]\n",
+    )
+    prompts = author.write("prompts.txt", '"IDIOT"\n')
+    path = author.folder / "policy.yaml"
+    path.write_text(path.read_text() + "tests: [{prompt: '\"IDIOT\"', action: allow}]\n")
+    strict = author.write("strict.yaml", path.read_text() + "mode: enforce\n")
+    strict.write_text(
+        strict.read_text() + "rules: [{name: r, when: {category: insult}, action: block}]\n"
+    )
+    author.write("more.txt", "moor\n")
+    arguments = {
+        "lint": (path, "--harmless", author.folder / "more.txt"),
+        "test": (path,),
+        "diff": (path, strict, "--prompts", prompts),
+    }[command]
+    text = call(command, *arguments, code=1).stdout
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    cells = [line.split("│")[2] if line.startswith("│") else line for line in text.splitlines()]
+    assert f"insult.{name}#" in re.sub(r"\s", "", "".join(cells))
+
+
+def test_schema() -> None:
+    """For editors of people who have installed the package: each kind of file has one."""
+    for kind, key in (("policy", "apiVersion"), ("words", "rules"), ("replacements", "phrases")):
+        assert key in json.loads(call("schema", kind).stdout)["properties"]
+    assert json.loads(call("schema").stdout) == json.loads(call("schema", "policy").stdout)
+    assert json.loads(call("schema", "allow").stdout)["type"] == "object"
+    assert "did you mean words?" in re.sub(r"[\s│]+", " ", call("schema", "wrods", code=2).output)
+
+
+def test_diff_with_the_shipped_policy(author: Author) -> None:
+    """`default` is the shipped policy, as it is in `extends`, unless there is such a file."""
+    prompts = author.write("prompts.txt", '"HELLO"\n')
+    own = author.write(
+        "own.yaml", "apiVersion: inkguard/v1\nname: a\nversion: '1'\nextends: default\n"
+    )
+    result = call("diff", "default", own, "--prompts", prompts, "--lists-only")
+    assert "1 prompts: none changes" in result.stdout
 
 
 def test_diff(author: Author) -> None:
@@ -295,4 +377,31 @@ def test_import_mistakes(author: Author, more: tuple[str, ...]) -> None:
     """Unknown values are refused before anything is written."""
     source, target = author.write("ours.txt", "rotter\n"), author.folder / "out.yaml"
     call("import", source, "--out", target, "--policy", author.more(""), *more, code=2)
+    assert not target.exists()
+
+
+def test_import_counts_terms(author: Author) -> None:
+    """Every term that is written, also where several are matched alike."""
+    source = author.write("ours.txt", "rotter\ncad\nbounder\n")
+    target = author.folder / "out.yaml"
+    arguments = ("import", source, "--out", target, "--category", "insult")
+    result = call(*arguments, "--policy", author.more(""))
+    assert "3 taken" in result.stdout
+    assert yaml.safe_load(target.read_text())["rules"]["ours"]["terms"] == [
+        "rotter",
+        "cad",
+        "bounder",
+    ]
+
+
+def test_import_tells_every_bad_row(author: Author) -> None:
+    """With the row of the list that is imported, and nothing is written."""
+    source = author.write("ours.csv", "term,severity\nrotter,Moderate\ncad,\n!!,\n")
+    target = author.folder / "out.yaml"
+    arguments = ["policy", "import", source, "--out", target, "--category", "insult"]
+    command = [sys.executable, "-m", "inkguard", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 2
+    assert f"{source}:2:1: severity: expected one of: mild" in result.stderr
+    assert f"{source}:4:1: a term needs a letter or digit" in result.stderr
     assert not target.exists()
