@@ -24,7 +24,7 @@ from inkguard.measure.region import sign_region
 from inkguard.measure.setup import require_measure, require_reader
 from inkguard.types import Method, Request, Result
 
-__all__ = ["PROMPTS", "counters", "run"]
+__all__ = ["PROMPTS", "Row", "contact_sheet", "counters", "run", "table_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ _AMPLIFIED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
     """One prompt's pictures; `readings` and `outside` (SSIM outside of the sign) are one each."""
 
     shown: Shown
@@ -95,7 +95,7 @@ def run(folder: Path, steps: int) -> None:
         ]
         counted = counters(addresses.metrics)
     contact_sheet(rows).save(folder / "demo.png")
-    console.print(_table(rows))
+    console.print(table_of(rows))
     console.print(_counter_table(counted))
     console.print(
         f"contact sheet: {folder / 'demo.png'}\npictures:      {folder}/N-METHOD.png\n"
@@ -104,7 +104,7 @@ def run(folder: Path, steps: int) -> None:
     )
 
 
-def _draw(client: Client, number: int, shown: Shown, steps: int, folder: Path) -> _Row:
+def _draw(client: Client, number: int, shown: Shown, steps: int, folder: Path) -> Row:
     replies = tuple(
         client.generate(Request(prompt=shown.prompt, seed=shown.seed, steps=steps, method=m))
         for m in _METHODS
@@ -118,7 +118,7 @@ def _draw(client: Client, number: int, shown: Shown, steps: int, folder: Path) -
     plain = pictures[0]
     assert plain is not None  # nobody blocks an unguarded picture
     sign = sign_region(plain, shown.sign)
-    return _Row(
+    return Row(
         shown,
         replies,
         pictures,
@@ -128,7 +128,7 @@ def _draw(client: Client, number: int, shown: Shown, steps: int, folder: Path) -
     )
 
 
-def _table(rows: list[_Row]) -> Table:
+def table_of(rows: list[Row]) -> Table:
     table = Table(
         "#",
         "decision",
@@ -196,7 +196,7 @@ def _counter_table(counted: dict[str, float]) -> Table:
     return table
 
 
-def contact_sheet(rows: list[_Row]) -> Image.Image:
+def contact_sheet(rows: list[Row]) -> Image.Image:
     """One row a prompt: its text and decision, its pictures, and what each method changed."""
     first = rows[0].sign
     height = round(_WIDTH * first.shape[0] / first.shape[1])
@@ -256,7 +256,7 @@ def _words(
     draw.text((_GAP, top + 100), rung, fill=(90, 90, 90), font=small)
 
 
-def _change(pixels: np.ndarray | None, row: _Row) -> np.ndarray | None:
+def _change(pixels: np.ndarray | None, row: Row) -> np.ndarray | None:
     """How far a picture is from the unguarded one, dark on white, with the sign's frame."""
     plain = row.pictures[0]
     if pixels is None or plain is None:

@@ -17,7 +17,7 @@ from inkguard.evaluate.options import Compared, Options
 if TYPE_CHECKING:
     from inkguard.evaluate.run import Evaluation
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "summary_table"]
 
 
 @one_option_each(Options)
@@ -38,14 +38,14 @@ def evaluate(options: Options) -> None:
         raise typer.Exit(INTERRUPTED) from None
     console = Console(highlight=False)
     console.print(f"{options.model}: {evaluation.prompts} toxic prompts", markup=False)
-    console.print(_table(evaluation))
+    console.print(summary_table(evaluation))
     if evaluation.answers:
         console.print(evaluation.answers, markup=False)
     for name in ("table.csv", "table.md", "contact.png", "results.jsonl"):
         console.print(str(options.out / name), markup=False, soft_wrap=True)
 
 
-def _table(evaluation: Evaluation) -> Table:
+def summary_table(evaluation: Evaluation) -> Table:
     """What matters most of the summaries, within 80 columns."""
     from inkguard.evaluate.table import share
 

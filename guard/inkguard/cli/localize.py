@@ -16,7 +16,7 @@ from inkguard.localize.options import Options
 if TYPE_CHECKING:
     from inkguard.localize.plan import LocalizationResult
 
-__all__ = ["INTERRUPTED", "localize"]
+__all__ = ["INTERRUPTED", "localize", "result_table"]
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as a shell has it."""
@@ -46,7 +46,7 @@ def _show(options: Options, result: LocalizationResult) -> None:
     from inkguard.manifests.manifest import FILE_NAME
 
     console = Console(highlight=False)
-    console.print(_table(result))
+    console.print(result_table(result))
     if not result.choice.reached:
         console.print(
             "[yellow]goal missed[/yellow]: "
@@ -73,7 +73,7 @@ def _show(options: Options, result: LocalizationResult) -> None:
     console.print(told, markup=False, soft_wrap=True)
 
 
-def _table(result: LocalizationResult) -> Table:
+def result_table(result: LocalizationResult) -> Table:
     """`shown_patches` with what is read and what is kept, within 80 columns."""
     from inkguard.localize.patch import NONE
     from inkguard.localize.table import shown_patches

@@ -21,7 +21,7 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
-from inkguard.types import Action, Decision, Finding
+from inkguard.types import GIVEN_PICTURE, TOXIC_PICTURE, Action, Decision, Finding
 
 __all__ = [
     "COLORS",
@@ -36,12 +36,14 @@ __all__ = [
 COLORS = {"allow": "green", "flag": "yellow", "substitute": "cyan", "block": "red"}
 _PERIOD = 3600.0
 """Seconds over which the speed is estimated: one picture of a large model may take minutes."""
-_SHADOW = "shadow_"
+_SHADOW, _AS_READ = "shadow_", "_as_read"
 _REASONS = {
     "clean": "nothing was found",
     "findings": "what was found, below",
     "donor_rejected": "no harmless text was found to put in its place",
     "classifier_error": "the classifier failed",
+    TOXIC_PICTURE: "toxic text was read in the picture",
+    GIVEN_PICTURE: "toxic text was read in a picture that was handed in",
 }
 
 
@@ -141,6 +143,10 @@ def explain_reason(reason: str) -> str:
     if reason.startswith(_SHADOW):
         wanted = reason.removeprefix(_SHADOW)
         return f"the policy is in shadow mode; enforced, it would be {wanted}"
+    if reason.endswith(_AS_READ):
+        return (
+            f"{explain_reason(reason.removesuffix(_AS_READ))}, in the prompt as the model reads it"
+        )
     return _REASONS.get(reason, reason)
 
 
