@@ -1,4 +1,4 @@
-"""Shared fixtures: the real embedded models, loaded once."""
+"""Shared fixtures: the real embedded models, loaded once. Tests of what needs no torch start without it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import gc
 import os
 import time
 from collections.abc import Callable
-
-os.environ["HF_HUB_OFFLINE"] = "1"
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
-from inkguard.draw.guarded_pipeline import GuardedPipeline
-from inkguard.guard import Guard
+if TYPE_CHECKING:
+    from inkguard import Guard, GuardedPipeline
 
-torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "2")  # read by torch when it is imported
 
 
 @pytest.fixture(scope="session")
 def guard() -> Guard:
     """The default model under the default policy, with the real classifier and OCR."""
+    from inkguard import Guard
+
     return Guard.load()
 
 
