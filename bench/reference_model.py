@@ -43,7 +43,9 @@ def share(name: str, hits: list[bool]) -> str:
 def _call(pipe: Any, folder: Path) -> dict[str, Any]:
     """The manifest's arguments, or for a model that has none yet those of our world."""
     try:
-        return dict(find_manifest(adapter_for(pipe).denoiser(pipe), folder).call)
+        adapter = adapter_for(pipe)
+        manifest = find_manifest(adapter.denoiser(pipe), adapter.site_names(pipe), folder)
+        return dict(manifest.call)
     except UnsupportedModel:
         return {"height": HEIGHT, "width": WIDTH, "guidance_scale": 3.0}
 

@@ -31,6 +31,7 @@ from inkguard.check.checker import Checker, load_checker
 from inkguard.client import AsyncClient, Client
 from inkguard.client.process import sidecar
 from inkguard.draw.load import load_pipeline
+from inkguard.families.registry import adapter_for
 from inkguard.manifests.manifest import find_manifest
 from inkguard.process import own_process
 from inkguard.types import Request
@@ -130,7 +131,8 @@ def bench_checks(count: int, rounds: int = 3) -> dict[str, dict[str, float]]:
 def bench_pictures(count: int, steps: int, threads: int, rounds: int = 4) -> dict[str, float]:
     torch.set_num_threads(threads)
     pipe, folder = load_pipeline("sd3-tiny")
-    call = dict(find_manifest(pipe.transformer, folder).call)
+    names = adapter_for(pipe).site_names(pipe)
+    call = dict(find_manifest(pipe.transformer, names, folder).call)
     each = max(1, count // rounds)
     seconds = {"bare": [0.0] * rounds, "service": [0.0] * rounds}
     settings = {"decision_log": "/dev/null", "log_level": "warning", "threads": threads}

@@ -22,7 +22,7 @@ from inkguard.edit.rows import RowMatch
 from inkguard.edit.substitution import Substitution
 from inkguard.families.flux.edit import FluxShadow
 from inkguard.families.qwen_image.edit import QwenShadow
-from inkguard.families.sd3.edit import ShadowText
+from inkguard.families.sd3.edit import Sd3Shadow
 
 __all__ = ["FAMILIES", "KIND", "Family"]
 
@@ -50,7 +50,7 @@ class _Caption(_LastRow, CaptionText):
     pass
 
 
-class _Sd3(_LastRow, ShadowText):
+class _Sd3(_LastRow, Sd3Shadow):
     pass
 
 

@@ -22,7 +22,7 @@ from inkguard.edit.substitution import Substitution
 from inkguard.evaluate.methods import Compared, Methods
 from inkguard.evaluate.prompts import world_prompts
 from inkguard.families.registry import adapter_for
-from inkguard.families.sd3.edit import ShadowText
+from inkguard.families.sd3.edit import Sd3Shadow
 from inkguard.manifests.manifest import find_manifest
 
 __all__ = ["measure", "table"]
@@ -94,7 +94,8 @@ def _pictures(name: str) -> Calls:
     pipe.set_progress_bar_config(disable=True)
     checker = load_checker()
     checker.policy = replace(checker.policy, verify=False)
-    manifest = find_manifest(adapter_for(pipe).denoiser(pipe), folder)
+    adapter = adapter_for(pipe)
+    manifest = find_manifest(adapter.denoiser(pipe), adapter.site_names(pipe), folder)
     (prompt,) = world_prompts(checker, 1, 4242)
     methods = Methods(pipe, checker, manifest, STEPS)
 
@@ -150,7 +151,7 @@ def _middle(device: str, dtype: torch.dtype) -> Iterator[tuple[str, Calls]]:
         "SD3 of 12 blocks, a call",
         _calls(
             sd3,
-            ShadowText,
+            Sd3Shadow,
             (5,),
             (333, 1024),
             lambda n: {"hidden_states": wide[:n], "pooled_projections": pooled[:n]},
@@ -186,7 +187,7 @@ def _published(device: str, dtype: torch.dtype) -> Iterator[tuple[str, Calls]]:
         if family.name not in ("SDXL base", "SD3 medium"):
             continue
         model = family.model()
-        edit = CrossText if isinstance(model, UNet2DConditionModel) else ShadowText
+        edit = CrossText if isinstance(model, UNet2DConditionModel) else Sd3Shadow
         sites = family.sites["paper"]
         inputs = _real(family.inputs(3, family.pixels), device, dtype)
 

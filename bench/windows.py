@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from inkguard.check.checker import Checker
 from inkguard.draw.load import load_pipeline
-from inkguard.edit.shadow_stream import Heads, JointShadow
+from inkguard.edit.shadow_stream import Heads, ShadowStream
 from inkguard.evaluate.prompts import ToxicPrompt, world_prompts
 from inkguard.evaluate.score import Scorer
 from inkguard.families.registry import adapter_for
@@ -67,7 +67,7 @@ def limit(edit: Any, variant: Variant) -> None:
 class Frozen:
     """A shadow processor that reads what the shadow was at its site in an earlier step."""
 
-    def __init__(self, edit: JointShadow, inner: Any, every: int) -> None:
+    def __init__(self, edit: ShadowStream, inner: Any, every: int) -> None:
         self._edit, self._inner, self._every = edit, inner, every
         self._kept: Heads | None = None
 
@@ -117,8 +117,8 @@ def draw(
     )
     limit(edit, variant)
     with edit:
-        if isinstance(edit, JointShadow) and variant.every > 1:
-            for _, attn in edit._attentions()[: edit._last + 1]:
+        if isinstance(edit, ShadowStream) and variant.every > 1:
+            for _, attn in edit.sites_of(edit._transformer)[: edit._last + 1]:
                 attn.processor = Frozen(edit, attn.processor, variant.every)
         image = pipe(**call).images[0].convert("RGB")
     return image, time.perf_counter() - started
@@ -127,8 +127,9 @@ def draw(
 def measure(name: str, checker: Checker, scorer: Scorer, count: int) -> None:
     pipe, folder = load_pipeline(name)
     pipe.set_progress_bar_config(disable=True)
-    denoiser = adapter_for(pipe).denoiser(pipe)
-    manifest = find_manifest(denoiser, folder)
+    adapter = adapter_for(pipe)
+    denoiser = adapter.denoiser(pipe)
+    manifest = find_manifest(denoiser, adapter.site_names(pipe), folder)
     frozen = FROZEN if name == "sd3-tiny" else ()
     variants = (Variant("the manifest's way"), *WINDOWS, *frozen)
     rows: dict[str, list[tuple[bool, bool, float, float]]] = {v.name: [] for v in variants}

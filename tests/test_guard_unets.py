@@ -10,8 +10,8 @@ import torch
 
 from inkguard.draw.guarded_pipeline import GuardedPipeline
 from inkguard.draw.load import load_pipeline, model_folder
+from inkguard.families.registry import manifest_for
 from inkguard.guard import Guard
-from inkguard.manifests.manifest import find_manifest
 from inkguard.types import Action, Request, Rung, Verification
 from inkguard.verify import letters_of
 
@@ -23,7 +23,7 @@ HARMLESS = 'a cyan sign that says "WELCOME" on a brown background with a pink ci
 def unet(guard: Guard, request: pytest.FixtureRequest) -> Guard:
     """A model of a cross-attention family with the classifier and OCR that are loaded already."""
     pipe, folder = load_pipeline(request.param)
-    manifest = find_manifest(pipe.unet, folder)
+    manifest = manifest_for(pipe, folder)
     pipeline = GuardedPipeline(
         pipe, guard.checker, manifest=manifest, reader=guard.pipeline.parts.reader
     )
@@ -33,7 +33,8 @@ def unet(guard: Guard, request: pytest.FixtureRequest) -> Guard:
 @pytest.mark.parametrize("name", ["sdxl-tiny", "if-tiny"])
 def test_its_manifest_is_of_these_weights(name: str) -> None:
     """It was measured, and has the digest of the shipped weights."""
-    manifest = find_manifest(load_pipeline(name)[0].unet, model_folder(name))
+    manifest = manifest_for(load_pipeline(name)[0], model_folder(name))
+    assert manifest is not None
     assert (manifest.name, manifest.source) == (name, "measured")
     assert manifest.weights_digest is not None
 

@@ -1,4 +1,4 @@
-"""docs/reference/families.md, made of families.py and the shipped manifests: `python -m tools.families_page`."""
+"""docs/reference/families.md, made of the built-in families and the shipped manifests: `python -m tools.families_page`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 
-from inkguard.families.supported import FAMILIES, Family
+from inkguard.families import BUILT_IN, Family
+from inkguard.families import __doc__ as families_doc
+from inkguard.families.unsupported import UNSUPPORTED, Unsupported
 from inkguard.manifests.manifest import Manifest, load_manifest, shipped_manifests
+from tools.sentence_lines import reflowed
 
 __all__ = ["PATH", "page"]
 
@@ -29,33 +32,48 @@ Sites are measured for a denoiser, not for a pipeline class.
 If a manifest was measured with the family's text-to-image class, the other classes use it if their denoiser fits (`model.config`).
 What the sites do in image-to-image, inpainting or under a ControlNet was not measured.
 A model without a manifest is refused, or drawn by `prompt_swap` ([manifests](manifests.md)).
+
+## Adding a family
+
+A family is one folder in `guard/inkguard/families/` and one line in its `__init__.py`.
+[Contributing](../../CONTRIBUTING.md#a-model-family) has the steps.
+From outside of inkguard, a program calls `inkguard.families.register_family`, as `examples/my_family.py` does.
+inkguard never registers a family by itself ([decision](../decisions/0003-families-are-registered-explicitly.md)).
+`tests/families/test_conformance.py` runs the properties of substitution, and every idiom of [The guard stays](../results/guard-stays.md), on each registered family.
 """
 
 
 def page() -> str:
     """The whole page, in Markdown."""
     manifests = [load_manifest(path) for path in shipped_manifests()]
-    supported = {n: f for n, f in FAMILIES.items() if f.adapter}
-    refused = {n: f for n, f in FAMILIES.items() if f.denoiser and not f.adapter}
-    others = {n: f for n, f in FAMILIES.items() if not f.denoiser}
-    return "\n".join(
+    supported = sorted((str(name), family) for family in BUILT_IN for name in family.pipelines)
+    refused = sorted((name, kind) for name, kind in UNSUPPORTED.items() if kind.denoiser)
+    others = {name: kind for name, kind in UNSUPPORTED.items() if not kind.denoiser}
+    lines = "\n".join(
         [
             _HEAD,
-            f"## Supported ({len(supported)})\n",
-            *_rows("Pipeline class", "Denoiser", "Adapter", "Sites measured"),
+            *_starts(),
+            f"\n## Supported ({len(supported)})\n",
+            *_rows("Pipeline class", "Denoiser", "Family", "Sites measured"),
             *(
-                _row(name, family.denoiser, f"`{family.adapter}`", _measured(name, manifests))
-                for name, family in supported.items()
+                _row(name, f.denoiser.__name__, f"`{f.name}`", _measured(name, f, manifests))
+                for name, f in supported
             ),
             f"\n## Refused ({len(refused)})\n",
             *_rows("Pipeline class", "Denoiser", "Why", "Sites measured"),
-            *(_row(n, f.denoiser, f.reason, "no") for n, f in refused.items()),
+            *(_row(name, kind.denoiser, kind.reason, "no") for name, kind in refused),
             f"\n## Out of scope ({len(others)})\n",
             "These take a prompt and are refused too: they do not draw pictures of it.\n",
             *_by_reason(others),
             "",
         ]
     )
+    return reflowed(lines)
+
+
+def _starts() -> list[str]:
+    """The table of `inkguard.families` that says which family a new one starts from."""
+    return [line for line in (families_doc or "").splitlines() if line.startswith("|")]
 
 
 def _rows(*heads: str) -> Iterable[str]:
@@ -70,13 +88,12 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _measured(name: str, manifests: Iterable[Manifest]) -> str:
+def _measured(name: str, family: Family, manifests: Iterable[Manifest]) -> str:
     """Whether manifests are there for the class itself, or for another one of its family."""
     own = [_evidence(m) for m in manifests if m.pipeline == name]
     if own:
         return f"yes: {', '.join(own)}"
-    adapter = FAMILIES[name].adapter
-    kin = {m.pipeline for m in manifests if FAMILIES[m.pipeline].adapter == adapter}
+    kin = {m.pipeline for m in manifests if m.pipeline in family.pipelines}
     return f"no; those of `{min(kin)}` if they fit" if kin else "no"
 
 
@@ -85,7 +102,7 @@ def _evidence(manifest: Manifest) -> str:
     return f"`{manifest.name}` ({how})"
 
 
-def _by_reason(families: Mapping[str, Family]) -> Iterable[str]:
+def _by_reason(families: Mapping[str, Unsupported]) -> Iterable[str]:
     ordered = sorted(families, key=lambda name: (families[name].reason, name))
     for reason, names in groupby(ordered, key=lambda name: families[name].reason):
         yield f"- {reason}: {', '.join(f'`{name}`' for name in names)}."

@@ -14,8 +14,8 @@ from inkguard.draw.load import DEFAULT_MODEL, load_pipeline
 from inkguard.draw.picture_call import call_for
 from inkguard.draw.watch import OnStep
 from inkguard.errors import Blocked
-from inkguard.families.registry import adapter_for
-from inkguard.manifests.manifest import Manifest, choose_manifest
+from inkguard.families.registry import manifest_for
+from inkguard.manifests.manifest import Manifest
 from inkguard.picture import Picture
 from inkguard.policy.model import Policy
 from inkguard.timing import Stages
@@ -66,8 +66,7 @@ class Guard:
         """
         checker = load_checker(policy)
         pipe, folder = load_pipeline(model, device=device, dtype=dtype)
-        denoiser = adapter_for(pipe).denoiser(pipe)
-        manifest = choose_manifest(denoiser, folder, fallback=fallback, unreached=unreached)
+        manifest = manifest_for(pipe, folder, fallback=fallback, unreached=unreached)
         reads = reader_for(checker.policy, reader)
         return cls(GuardedPipeline(pipe, checker, manifest=manifest, reader=reads))
 

@@ -24,6 +24,7 @@ from tests.families.calls import HARMLESS, TOXIC, call, manifest
 __all__ = [
     "FAMILIES",
     "INSULT",
+    "REGISTERED",
     "Case",
     "FixedReader",
     "case_of",
@@ -40,7 +41,9 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     ),
     **pipelines.FAMILIES,
 }
-"""Those of tests/generate, and Stable Diffusion 1."""
+"""Those of tests/families, and Stable Diffusion 1."""
+REGISTERED: dict[str, Callable[[], Any]] = {**FAMILIES}
+"""The same, and what a test has registered beside them."""
 INSULT = 'a blue sign that says "LOSER" on a red background with a yellow star'
 """Another prompt that is substituted."""
 _STEPS = 2
@@ -135,7 +138,7 @@ def _case(family: str, pipe: Any) -> Case:
 @cache
 def case_of(family: str) -> Case:
     """For tests that leave the pipeline as it was."""
-    pipe = FAMILIES[family]()
+    pipe = REGISTERED[family]()
     pipe.set_progress_bar_config(disable=True)
     return _case(family, pipe)
 

@@ -26,7 +26,7 @@ from inkguard.draw.pictures import (
     withheld,
 )
 from inkguard.errors import Blocked, InvalidInput, VerificationError
-from inkguard.families.supported import FAMILIES
+from inkguard.families import BUILT_IN
 from inkguard.guard import Guard
 from inkguard.policy.model import Mode
 from inkguard.types import Verification
@@ -34,7 +34,7 @@ from inkguard.verify import default_reader, letters_of
 from tests.families.calls import HARMLESS, TOXIC, call, manifest, plain
 from tests.families.pipelines import parts_of, pipeline
 
-SUPPORTED = [n for n, f in FAMILIES.items() if f.adapter]
+SUPPORTED = sorted(str(name) for family in BUILT_IN for name in family.pipelines)
 WITH_LATENTS = [n for n in SUPPORTED if not n.startswith("IF")]
 """IF draws pixels."""
 

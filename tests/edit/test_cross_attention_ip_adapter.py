@@ -8,9 +8,8 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from inkguard.edit.cross_attention import CrossText
+from inkguard.edit.cross_attention import CrossText, cross_attention_sites
 from inkguard.edit.rows import FlaggedPrompt
-from inkguard.edit.sites import cross_attention_sites
 from tests.edit.parity import snapshot
 
 TOKENS, WIDTH, IMAGE = 7, 24, 10

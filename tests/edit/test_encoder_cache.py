@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -77,11 +78,11 @@ def test_pictures_are_those_of_text_that_is_encoded_anew(family: str) -> None:
     """Bit by bit, flagged rows and others, with several pictures of each prompt."""
     pipe = FAMILIES[family]()
     arguments = call(pipe, [HARMLESS, TOXIC], num_inference_steps=2, num_images_per_prompt=2)
-    adapter = adapter_for(pipe)
     kept = draw(pipe, arguments, (1,), [1], [HARMLESS, DONOR])
-    anew = type(adapter).substituted.__wrapped__
     texts = {"prompt": [HARMLESS, DONOR]}
-    with anew(adapter, pipe, manifest(pipe, (1,)), arguments, [1], texts):
+    edit = adapter_for(pipe).substituted(pipe, manifest(pipe, (1,)), arguments, [1], texts)
+    edit.while_encoding(nullcontext)
+    with edit:
         expected = plain(pipe, arguments)
     assert np.array_equal(kept, expected)
 

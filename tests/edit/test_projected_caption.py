@@ -1,4 +1,4 @@
-"""The five properties of substitution (DESIGN section 2) on stock PixArt and Sana transformers."""
+"""What is particular to PixArt and Sana: masks, and arguments by place. tests/families/test_conformance.py has the rest."""
 
 from __future__ import annotations
 
@@ -6,27 +6,19 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import accelerate
 import pytest
 import torch
 from diffusers import (
     PixArtTransformer2DModel,
-    PyramidAttentionBroadcastConfig,
     SanaTransformer2DModel,
-    apply_pyramid_attention_broadcast,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from inkguard.edit.projected_caption import CaptionText
 from inkguard.edit.rows import FlaggedPrompt
-from inkguard.edit.sites import attention_sites, caption_sites
 from inkguard.errors import SubstitutionError
-from tests.edit.parity import snapshot
 
 SITES, TOKENS, WIDTH = 4, 7, 24
 FAMILIES = ("pixart-alpha", "pixart-sigma", "sana", "sana-sprint")
-DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 
 
 @dataclass
@@ -117,119 +109,6 @@ shared = cache(make)
 """For tests that leave the model as it was, which property 4 says of all that only edit it."""
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_sites_are_in_the_order_in_which_the_model_runs_them(family: str) -> None:
-    """One a block, first to last, as hooks on the sites see them; none is self-attention."""
-    batch, fired = shared(family), []
-    sites = attention_sites(batch.model)
-    names = [name for name, _ in sites]
-    assert names == [f"transformer_blocks.{n}.attn2" for n in range(SITES)]
-    hooks = [attn.register_forward_hook(lambda *_, n=name: fired.append(n)) for name, attn in sites]
-    batch.run()
-    for hook in hooks:
-        hook.remove()
-    assert fired == names
-
-
-@DTYPES
-@pytest.mark.parametrize("family", FAMILIES)
-@settings(max_examples=4, deadline=None)
-@given(sites=st.sets(st.integers(0, SITES - 1), min_size=1))
-def test_the_prompts_own_text_changes_nothing(
-    family: str, dtype: torch.dtype, sites: set[int]
-) -> None:
-    """Property 1: reading one's own caption at any sites is the unguarded output, bit by bit."""
-    batch = shared(family, dtype)
-    with CaptionText(batch.model, sorted(sites), batch.own()):
-        edited = batch.run()
-    assert torch.equal(edited, batch.run())
-
-
-@DTYPES
-@pytest.mark.parametrize("family", FAMILIES)
-@settings(max_examples=4, deadline=None)
-@given(sites=st.sets(st.integers(0, SITES - 1), min_size=1))
-def test_rows_that_are_not_flagged_are_bit_identical(
-    family: str, dtype: torch.dtype, sites: set[int]
-) -> None:
-    """Property 2: unflagged rows equal those of an unguarded run of the same batch; flagged ones move."""
-    batch = shared(family, dtype)
-    plain = batch.run()
-    with CaptionText(batch.model, sorted(sites), batch.flagged()):
-        edited = batch.run()
-    assert torch.equal(edited[:2], plain[:2])
-    assert not torch.equal(edited[2], plain[2])
-    assert not torch.equal(edited[3], plain[3])
-
-
-@DTYPES
-@pytest.mark.parametrize("family", FAMILIES)
-def test_all_sites_equal_the_donor_prompt(family: str, dtype: torch.dtype) -> None:
-    """Property 3, bit by bit, with donors that are longer and shorter than their prompts."""
-    batch = shared(family, dtype)
-    with CaptionText(batch.model, range(SITES), batch.flagged()):
-        edited = batch.run()
-    assert torch.equal(edited, batch.as_donors())
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_leaving_restores_the_model(family: str) -> None:
-    """Property 4: no hook or attribute is left and outputs are the same, also after an exception."""
-    batch = make(family)
-    before, plain = snapshot(batch.model), batch.run()
-    with CaptionText(batch.model, [0, 2], batch.flagged()):
-        assert snapshot(batch.model) != before
-        batch.run()
-
-    def fail() -> None:
-        with CaptionText(batch.model, [1], batch.flagged()):
-            batch.run()
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    assert snapshot(batch.model) == before
-    assert torch.equal(batch.run(), plain)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_site_that_does_not_fire_is_an_error(family: str) -> None:
-    """Property 5: a block that skips its attention to text is noticed, and so is one that reads twice."""
-    batch = make(family)
-    block = batch.model.transformer_blocks[2]
-    attn = block.attn2
-
-    class Absent(torch.nn.Module):
-        def forward(self, picture: torch.Tensor, **_: Any) -> torch.Tensor:
-            return torch.zeros_like(picture)
-
-    class Twice(torch.nn.Module):
-        def forward(self, picture: torch.Tensor, **more: Any) -> torch.Tensor:
-            return attn(attn(picture, **more), **more)
-
-    for wrong, fired in ((Absent(), r"\[1\]"), (Twice(), r"\[1, 2, 2\]")):
-        edit = CaptionText(batch.model, [1, 2], batch.flagged())
-
-        def run_with(edit: CaptionText, wrong: torch.nn.Module) -> None:
-            with edit:
-                block.attn2 = wrong
-                batch.run()
-
-        with pytest.raises(SubstitutionError, match=rf"\[1, 2\] should .* once, but {fired} did"):
-            run_with(edit, wrong)
-        block.attn2 = attn
-
-
-def test_a_step_without_a_flagged_row_is_an_error() -> None:
-    """Silence would be an unguarded picture."""
-    batch = shared("sana")
-    with (
-        pytest.raises(SubstitutionError, match="no row"),
-        CaptionText(batch.model, [0], batch.flagged()),
-    ):
-        batch.run(torch.randn_like(batch.text))
-
-
 def test_a_donor_without_a_mask_is_refused_where_captions_are_masked() -> None:
     """The prompt's mask would hide part of a longer donor; without any mask none is needed."""
     batch = shared("pixart-sigma")
@@ -263,53 +142,3 @@ def test_arguments_by_place_and_a_mask_as_bias_are_understood(family: str) -> No
             return_dict=False,
         )[0]
     assert torch.equal(edited, batch.as_donors())
-
-
-def test_early_steps_run_unedited() -> None:
-    """Up to `start_step` the picture is the prompt's own."""
-    batch = shared("sana")
-    plain = batch.run()
-    with CaptionText(batch.model, [0], batch.flagged(), start_step=1):
-        assert torch.equal(batch.run(), plain)
-        later = batch.run(timestep=torch.full((4,), 400))
-    assert not torch.equal(later[2:], batch.run(timestep=torch.full((4,), 400))[2:])
-
-
-@pytest.mark.parametrize("family", ["pixart-sigma", "sana"])
-def test_weights_that_are_elsewhere_between_calls(family: str) -> None:
-    """With accelerate's offloading the projection has weights only while the model runs."""
-    batch = make(family)
-    expected = batch.as_donors()
-    accelerate.cpu_offload(batch.model, execution_device=torch.device("cpu"))
-    assert {p.device.type for p in batch.model.parameters()} == {"meta"}
-    with CaptionText(batch.model, range(SITES), batch.flagged()):
-        edited = batch.run()
-    assert torch.equal(edited, expected)
-
-
-@pytest.mark.parametrize("family", ["pixart-sigma", "sana"])
-def test_what_cannot_be_trusted_is_refused(family: str) -> None:
-    """Sites that do not exist, other models, caches, and fused models; the model is untouched."""
-    batch = make(family)
-    before = snapshot(batch.model)
-
-    def refused(model: Any, match: str, sites: tuple[int, ...] = (0,)) -> None:
-        with (
-            pytest.raises(SubstitutionError, match=match),
-            CaptionText(model, sites, batch.flagged()),
-        ):
-            raise AssertionError
-
-    refused(batch.model, "do not exist: the model has sites 0 to 3", (SITES,))
-    refused(torch.nn.Linear(1, 1), "is not a plain")
-    assert snapshot(batch.model) == before
-
-    cached = make(family).model
-    reads = PyramidAttentionBroadcastConfig(
-        cross_attention_block_skip_range=2, current_timestep_callback=lambda: 500
-    )
-    apply_pyramid_attention_broadcast(cached, reads)
-    refused(cached, "has the hook 'pyramid_attention_broadcast'")
-    fused = make(family).model
-    caption_sites(fused)[0][1].fuse_projections()
-    refused(fused, r"transformer_blocks\.0\.attn2 has fused projections")

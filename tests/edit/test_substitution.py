@@ -13,12 +13,12 @@ from inkguard.edit.cross_attention import CrossText
 from inkguard.edit.rows import FlaggedPrompt, flagged_prompts, merge_alike
 from inkguard.errors import SubstitutionError
 from inkguard.families.flux.edit import FluxShadow
-from inkguard.families.sd3.edit import ShadowText
+from inkguard.families.sd3.edit import Sd3Shadow
 from tests.edit import flux, sd3, test_cross_attention
 
 FAMILIES: dict[str, tuple[Callable[[], Any], Any]] = {
     "cross": (lambda: test_cross_attention.make("sdxl"), CrossText),
-    "sd3": (sd3.make, ShadowText),
+    "sd3": (sd3.make, Sd3Shadow),
     "flux": (flux.make, FluxShadow),
 }
 EVERY = pytest.mark.parametrize("family", FAMILIES)

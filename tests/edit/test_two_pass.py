@@ -12,9 +12,8 @@ import torch
 from diffusers import FlowMatchHeunDiscreteScheduler, UNet2DConditionModel
 from torch import nn
 
-from inkguard.edit.cross_attention import CrossText
+from inkguard.edit.cross_attention import CrossText, cross_attention_sites
 from inkguard.edit.rows import FlaggedPrompt
-from inkguard.edit.sites import cross_attention_sites
 from inkguard.edit.two_pass import PatchText, RecordText, TextCache
 from inkguard.errors import SubstitutionError
 from inkguard.evaluate.methods import Compared, Methods

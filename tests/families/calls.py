@@ -35,7 +35,14 @@ DONORS = {
 HARMLESS = 'a cyan sign that says "WELCOME" on a brown background with a pink circle'
 SHORT = "a red sign"
 
-_SIDES = {"Flux": 16, "IF": 16, "Latent": 64, "StableDiffusion": 64}
+_SIDES = {
+    "Flux": 16,
+    "IF": 16,
+    "Latent": 64,
+    "Poster": 64,
+    "StableDiffusionUpscale": 16,
+    "StableDiffusion": 64,
+}
 _PADDED = ("Flux", "PixArt", "Sana", "StableDiffusion3")
 _BINNED = ("PixArt", "Sana")
 _ONE_PICTURE_EACH = ("IF", "Adapter", "Upscale")

@@ -18,8 +18,7 @@ from diffusers import (
     T2IAdapter,
 )
 
-from inkguard.draw.load import load_pipeline, model_folder
-from tests.families.nets import new_t5, new_vae, random
+from tests.families.nets import random
 from tests.families.parts import (
     FLUX,
     QWEN,
@@ -35,9 +34,6 @@ from tests.families.parts import (
     sdxl_parts,
     upscale_parts,
 )
-from training import deepfloyd, sdxl
-from training.spelling_clip import new_spelling_clip, spelling_clip_tokenizer
-from training.tokenizers import t5_tokenizer
 
 _SHARED = inspect.signature(ControlNetUnionModel.__init__).parameters
 
@@ -87,8 +83,13 @@ def pipeline(name: str, parts: Mapping[str, Any]) -> Any:
     more = {"controlnet": random(controlnet(name, parts))} if "ControlNet" in name else {}
     if "Adapter" in name:
         more["adapter"] = random(t2i_adapter())
-    pipe = getattr(diffusers, name)(**parts, **more)
-    if name.startswith("QwenImage"):
+    return assembled(getattr(diffusers, name), {**parts, **more})
+
+
+def assembled(kind: Any, parts: Mapping[str, Any]) -> Any:
+    """A pipeline of the class `kind`."""
+    pipe = kind(**parts)
+    if kind.__name__.startswith("QwenImage"):
         # The template's first tokens, which the pipeline drops, are 34 only for Qwen's own tokenizer.
         before = pipe.prompt_template_encode.split("{}")[0]
         ids = pipe.tokenizer(before, add_special_tokens=False).input_ids
@@ -97,25 +98,10 @@ def pipeline(name: str, parts: Mapping[str, Any]) -> Any:
     return pipe
 
 
-def sdxl_pipeline() -> Any:
-    torch.manual_seed(0)
-    tokenizer = spelling_clip_tokenizer()
-    clips = (new_spelling_clip(tokenizer).eval(), new_spelling_clip(tokenizer).eval())
-    text = sdxl.TextEncoders(clips=clips, tokenizer=tokenizer)
-    return sdxl.assemble(sdxl.new_unet().eval(), new_vae(4, 8), text)
-
-
-def if_pipeline() -> Any:
-    torch.manual_seed(0)
-    tokenizer = t5_tokenizer()
-    text = deepfloyd.TextEncoder(t5=new_t5(tokenizer, 128), tokenizer=tokenizer)
-    return deepfloyd.assemble(deepfloyd.new_unet().eval(), text)
-
-
 FAMILIES: dict[str, Callable[[], Any]] = {
-    "sd3": lambda: load_pipeline(model_folder("sd3-tiny"))[0],
-    "sdxl": sdxl_pipeline,
-    "if": if_pipeline,
+    "sd3": lambda: pipeline("StableDiffusion3Pipeline", sd3_parts()),
+    "sdxl": lambda: pipeline("StableDiffusionXLPipeline", sdxl_parts()),
+    "if": lambda: pipeline("IFPipeline", if_parts()),
     "flux": lambda: pipeline("FluxPipeline", flux_parts()),
     "qwen": lambda: pipeline("QwenImagePipeline", qwen_parts()),
     "pixart-alpha": lambda: pipeline("PixArtAlphaPipeline", pixart_parts(128)),

@@ -9,16 +9,15 @@ import diffusers
 import pytest
 
 from inkguard.errors import InvalidInput
-from inkguard.families import call_arguments
+from inkguard.families import BUILT_IN, call_arguments
 from inkguard.families.call_arguments import EMBEDDINGS, NEGATIVE, TEXTS, refuse_unknown
-from inkguard.families.supported import FAMILIES
 
 KINDS = {
     name: kind
     for name in call_arguments.__all__
     if isinstance(kind := getattr(call_arguments, name), frozenset)
 }
-SUPPORTED = [name for name, family in FAMILIES.items() if family.adapter]
+SUPPORTED = [str(name) for family in BUILT_IN for name in family.pipelines]
 KNOWN = frozenset().union(*KINDS.values())
 
 
@@ -52,6 +51,7 @@ def test_what_is_named_like_text_is_not_taken_for_a_setting() -> None:
     ("call", "field"),
     [
         ({"gligen_phrases": ["a"]}, "gligen_phrases"),
+        ({"prompt": "a", "prompt_2": "b"}, "prompt_2"),
         ({"cross_attention_kwargs": {"gligen": {}}}, "cross_attention_kwargs"),
         (
             {"joint_attention_kwargs": {"ip_adapter_image_embeds": []}},
@@ -63,10 +63,12 @@ def test_what_is_named_like_text_is_not_taken_for_a_setting() -> None:
 def test_what_is_not_known_is_refused_by_name(call: dict[str, object], field: str) -> None:
     """Whatever its value."""
     with pytest.raises(InvalidInput, match=f"^{field}: "):
-        refuse_unknown(call)
+        refuse_unknown(call, ("prompt",), ())
 
 
 def test_known_arguments_pass() -> None:
     """The scale of a LoRA among them."""
-    refuse_unknown({"prompt": "a", "eta": 0.0, "cross_attention_kwargs": {"scale": 0.5}})
-    refuse_unknown({"joint_attention_kwargs": None})
+    refuse_unknown(
+        {"prompt": "a", "eta": 0.0, "cross_attention_kwargs": {"scale": 0.5}}, ("prompt",), ()
+    )
+    refuse_unknown({"joint_attention_kwargs": None, "sharpness": 2.0}, ("prompt",), {"sharpness"})

@@ -178,5 +178,5 @@ def test_sites_keep_their_names(name: str, way: Callable[..., None]) -> None:
     found = manifest(pipe, (0, 1))
     way(pipe, "eager")
     adapter = adapter_for(pipe)
-    assert list(found.differences(adapter.denoiser(pipe), None)) == []
+    assert list(found.differences(adapter.denoiser(pipe), adapter.site_names(pipe), None)) == []
     assert [name for name, _ in adapter.sites(pipe)][:2] == list(found.modules)

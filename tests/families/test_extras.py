@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import peft
 import pytest
 import torch
 
@@ -59,32 +58,6 @@ def all_sites_are_the_donors(pipe: Any, **more: Any) -> None:
     tolerance = 2e-5 if hasattr(pipe, "transformer") else 0.0
     assert np.abs(edited - plain(pipe, arguments, prompt=donors)).max() <= tolerance
     assert not np.array_equal(edited[1], plain(pipe, arguments)[1])
-
-
-@EVERY
-def test_a_lora_in_the_denoiser_reaches_the_donors_text(name: str) -> None:
-    """Also at the scale of the call, on the keys and values that substitution goes through."""
-    pipe = new(name)
-    arguments = call(pipe, [HARMLESS, TOXIC], num_inference_steps=2)
-    without = plain(pipe, arguments)
-    config = peft.LoraConfig(target_modules=["to_k", "to_v"], r=2, init_lora_weights=False)
-    adapter_for(pipe).denoiser(pipe).add_adapter(config)
-    assert not np.array_equal(plain(pipe, arguments), without)
-    scaled = "joint_attention_kwargs" if hasattr(pipe, "transformer") else "cross_attention_kwargs"
-    for more in ({}, {scaled: {"scale": 0.5}}):
-        all_sites_are_the_donors(pipe, **more)
-
-
-@pytest.mark.parametrize("name", [*NAMES, "IFPipeline"])
-def test_harmless_rows_are_bit_identical_in_bfloat16(name: str) -> None:
-    """And the flagged row is drawn otherwise, from finite numbers."""
-    pipe = new(name).to(torch.bfloat16)
-    arguments = call(pipe, [HARMLESS, TOXIC], num_inference_steps=2)
-    bare = plain(pipe, arguments)
-    edited = draw(pipe, arguments, (1,), [1], [HARMLESS, DONORS["shorter"]])
-    assert np.isfinite(edited).all()
-    assert np.array_equal(edited[0], bare[0])
-    assert not np.array_equal(edited[1], bare[1])
 
 
 @pytest.mark.parametrize("name", NAMES[:2])

@@ -20,7 +20,6 @@ from inkguard.types import Action
 from tests.families.calls import (
     DONORS,
     HARMLESS,
-    SHORT,
     TOXIC,
     call,
     draw,
@@ -55,84 +54,6 @@ def new(name: str) -> Any:
 
 pipe_of = cache(new)
 EVERY = pytest.mark.parametrize("name", NAMES)
-GUIDED = pytest.mark.parametrize("guided", [False, True], ids=["plain", "guided"])
-
-
-def guidance(name: str, guided: bool, count: int) -> dict[str, Any]:
-    """Without guidance, or with a negative prompt; a distilled model takes a scale alone."""
-    if not guided:
-        return {"guidance_scale": 1.0}
-    return {} if name in SPRINT else {"negative_prompt": ["a blue circle"] * count}
-
-
-@GUIDED
-@pytest.mark.parametrize("each", [1, 2])
-@EVERY
-def test_in_a_mixed_batch_only_flagged_pictures_change(name: str, each: int, guided: bool) -> None:
-    """Property 2: harmless rows are bit-identical to the bare pipeline's same batch."""
-    pipe = pipe_of(name)
-    prompts = [HARMLESS, TOXIC, SHORT]
-    arguments = call(pipe, prompts, num_images_per_prompt=each, **guidance(name, guided, 3))
-    before = plain(pipe, arguments)
-    edited = draw(pipe, arguments, (1,), [1], [HARMLESS, DONORS["longer"], SHORT])
-    flagged = range(each, 2 * each)
-    for n in range(3 * each):
-        assert np.array_equal(before[n], edited[n]) is (n not in flagged)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@EVERY
-def test_the_prompts_own_text_changes_nothing(name: str, dtype: torch.dtype) -> None:
-    """Property 1 through the whole pipeline, bit by bit."""
-    pipe = pipe_of(name) if dtype == torch.float32 else new(name).to(dtype)
-    arguments = call(pipe, [HARMLESS, TOXIC, SHORT], **guidance(name, True, 3))
-    before = plain(pipe, arguments)
-    assert np.isfinite(before).all()
-    edited = draw(pipe, arguments, every_site(pipe), [1, 2], arguments["prompt"])
-    assert np.array_equal(edited, before)
-
-
-@pytest.mark.parametrize("length", list(DONORS))
-@EVERY
-def test_all_sites_equal_the_donor_prompt(name: str, length: str) -> None:
-    """Property 3, bit by bit, with donors of every length, alone and in a batch, with and without guidance."""
-    pipe, guided = pipe_of(name), length != "equal"
-    for before in ([], [SHORT]):
-        prompts, donors = [*before, TOXIC], [*before, DONORS[length]]
-        arguments = call(pipe, prompts, **guidance(name, guided, len(prompts)))
-        edited = draw(pipe, arguments, every_site(pipe), [len(before)], donors)
-        expected = plain(pipe, arguments, prompt=donors)
-        assert np.array_equal(edited, expected)
-        assert np.abs(plain(pipe, arguments)[-1] - expected[-1]).max() > 1e-3
-
-
-@EVERY
-def test_all_sites_equal_the_donor_prompt_in_bfloat16(name: str) -> None:
-    """Property 3 in the precision that these models are used in."""
-    pipe = new(name).to(torch.bfloat16)
-    arguments = call(pipe, [SHORT, TOXIC], **guidance(name, True, 2))
-    donors = [SHORT, DONORS["shorter"]]
-    edited = draw(pipe, arguments, every_site(pipe), [1], donors)
-    assert np.array_equal(edited, plain(pipe, arguments, prompt=donors))
-
-
-@EVERY
-def test_nothing_is_left_behind(guard: Guard, name: str) -> None:
-    """Property 4 through the wrapped pipeline, also after an exception half-way."""
-    pipe = new(name)
-    arguments = call(pipe, [TOXIC])
-    picture, before = plain(pipe, arguments), snapshot(pipe)
-    wrapped = GuardedPipeline(pipe, guard.checker, manifest=manifest(pipe, (1,)), reader=None)
-
-    def fail(_done: int, _total: int) -> None:
-        assert snapshot(pipe) != before
-        raise ZeroDivisionError
-
-    wrapped.draw(arguments)
-    with pytest.raises(ZeroDivisionError):
-        wrapped.draw(arguments, on_step=fail)
-    assert snapshot(pipe) == before
-    assert np.array_equal(plain(pipe, arguments), picture)
 
 
 @EVERY
@@ -142,26 +63,6 @@ def test_text_is_cut_where_the_pipeline_cuts_it(name: str) -> None:
     arguments = call(pipe, [TOXIC], max_sequence_length=12)
     edited = draw(pipe, arguments, every_site(pipe), [0], donors)
     assert np.array_equal(edited, plain(pipe, arguments, prompt=donors))
-
-
-@EVERY
-def test_the_wrapped_pipeline_checks_its_prompts(guard: Guard, name: str) -> None:
-    """Toxic text is found and substituted; what cannot be checked or drawn is refused by name."""
-    pipe = pipe_of(name)
-    wrapped = GuardedPipeline(pipe, guard.checker, manifest=manifest(pipe, (1,)), reader=None)
-    arguments = call(pipe, [HARMLESS, TOXIC])
-    before = plain(pipe, arguments)
-    arguments["generator"].manual_seed(3)
-    drawing = wrapped.draw(arguments)
-    assert [d.action for d in drawing.decisions] == [Action.ALLOW, Action.SUBSTITUTE]
-    assert np.array_equal(drawing.output.images[0], before[0])
-    assert not np.array_equal(drawing.output.images[1], before[1])
-    for embeddings in ("prompt_embeds", "negative_prompt_embeds"):
-        with pytest.raises(InvalidInput, match=f"^{embeddings}: ") as refused:
-            wrapped.draw({**arguments, embeddings: torch.zeros(2, 40, 32)})
-        assert "idiot" not in str(refused.value).lower()
-    with pytest.raises(SubstitutionError, match="has no pooled text"):
-        draw(pipe, arguments, (1,), [1], [HARMLESS, TOXIC], swap_pooled=True)
 
 
 @pytest.mark.parametrize("negative", [TOXIC, [TOXIC]], ids=["string", "list"])

@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from inkguard.cli.main import main
 from inkguard.draw.load import load_pipeline, model_folder
-from inkguard.edit.sites import cross_attention_sites
+from inkguard.edit.cross_attention import cross_attention_sites
 from inkguard.errors import ModelError, UnsupportedModel
 from inkguard.localize.patch import text_sites
 from inkguard.verify import default_reader

@@ -22,16 +22,11 @@ from PIL import Image
 
 from inkguard.draw.load import load_pipeline, model_folder
 from inkguard.errors import MeasureError
+from inkguard.families.registry import manifest_for
 from inkguard.localize.options import Options
 from inkguard.localize.plan import LocalizationResult
 from inkguard.localize.run import run
-from inkguard.manifests.manifest import (
-    FILE_NAME,
-    digest_config,
-    find_manifest,
-    load_manifest,
-    shipped_manifests,
-)
+from inkguard.manifests.manifest import FILE_NAME, digest_config, load_manifest, shipped_manifests
 from tests.disk import full_beyond
 
 
@@ -69,7 +64,8 @@ def test_the_manifest_fits_the_model_it_was_measured_on(
     shutil.copytree(model_folder("sd3-tiny"), folder)
     shutil.copy(out / "manifest.yaml", folder / FILE_NAME)
     pipe, _ = load_pipeline(folder)
-    manifest = find_manifest(pipe.transformer, folder)
+    manifest = manifest_for(pipe, folder)
+    assert manifest is not None
     assert manifest.sites == result.final.sites
     assert manifest.modules == tuple(f"transformer_blocks.{s}.attn" for s in manifest.sites)
     assert (manifest.start_step, manifest.of_steps) == (result.final.start_step, 4)
@@ -93,7 +89,8 @@ def test_the_site_that_draws_letters_is_found(measured: tuple[Path, Localization
     _, result = measured
     singles = result.singles()
     assert len(singles) == 8
-    shipped = find_manifest(load_pipeline("sd3-tiny")[0].transformer, model_folder("sd3-tiny"))
+    shipped = manifest_for(load_pipeline("sd3-tiny")[0], model_folder("sd3-tiny"))
+    assert shipped is not None
     assert max(singles, key=lambda n: singles[n]["donor_similarity"]) in shipped.sites
 
 
@@ -233,7 +230,9 @@ def test_install_puts_the_manifest_where_the_guard_finds_it(
     result = run(wanted)
     assert result.installed == folder / FILE_NAME
     pipe, _ = load_pipeline(folder)
-    assert find_manifest(pipe.transformer, folder).sites == result.final.sites
+    again = manifest_for(pipe, folder)
+    assert again is not None
+    assert again.sites == result.final.sites
     assert (folder / f"{FILE_NAME}.old").read_bytes() == shipped.read_bytes()
     assert "--install" not in wanted.command
 

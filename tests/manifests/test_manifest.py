@@ -15,6 +15,7 @@ from diffusers import SD3Transformer2DModel
 from inkguard.draw.guarded_pipeline import wrap
 from inkguard.draw.load import load_pipeline, model_folder
 from inkguard.errors import ManifestError, UnsupportedModel
+from inkguard.families.sd3.edit import Sd3Shadow
 from inkguard.guard import Guard
 from inkguard.manifests.manifest import (
     FILE_NAME,
@@ -34,6 +35,10 @@ def denoiser() -> SD3Transformer2DModel:
     return SD3Transformer2DModel.from_pretrained(model_folder("sd3-tiny"), subfolder="transformer")
 
 
+def names(denoiser: SD3Transformer2DModel) -> list[str]:
+    return [name for name, _ in Sd3Shadow.sites_of(denoiser)]
+
+
 def sd3_tiny() -> dict[str, Any]:
     """The contents of the shipped manifest of sd3-tiny."""
     (path,) = (path for path in shipped_manifests() if path.stem == "sd3-tiny")
@@ -44,7 +49,7 @@ def sd3_tiny() -> dict[str, Any]:
 def test_the_embedded_model_has_its_manifest(denoiser: SD3Transformer2DModel) -> None:
     """The shipped manifest of sd3-tiny is found, with the digest of the shipped weights."""
     folder = model_folder("sd3-tiny")
-    manifest = find_manifest(denoiser, folder)
+    manifest = find_manifest(denoiser, names(denoiser), folder)
     assert manifest.name == "sd3-tiny"
     assert manifest.weights_digest == digest_weights(folder)
     assert manifest.evidence
@@ -54,7 +59,7 @@ def test_a_model_without_a_manifest_is_refused() -> None:
     """Other widths mean another model: the error says what to do."""
     other = SD3Transformer2DModel(sample_size=8, num_layers=1, num_attention_heads=1)
     with pytest.raises(UnsupportedModel, match=FILE_NAME):
-        find_manifest(other, None)
+        find_manifest(other, names(other), None)
 
 
 @pytest.mark.parametrize("reached", [True, False, None])
@@ -71,13 +76,18 @@ def test_a_manifest_that_missed_its_goal_is_taken_only_where_that_is_said(
     manifest = load_manifest(tmp_path / FILE_NAME)
     for given in (None, manifest):
         options: dict[str, Any] = {"given": given}
-        assert choose_manifest(denoiser, tmp_path, **options, unreached=True) == manifest
+        assert (
+            choose_manifest(denoiser, names(denoiser), tmp_path, **options, unreached=True)
+            == manifest
+        )
         if reached is False:
             for fallback in (False, True):
                 with pytest.raises(ManifestError, match="`reached: false`"):
-                    choose_manifest(denoiser, tmp_path, **options, fallback=fallback)
+                    choose_manifest(
+                        denoiser, names(denoiser), tmp_path, **options, fallback=fallback
+                    )
         else:
-            assert choose_manifest(denoiser, tmp_path, **options) == manifest
+            assert choose_manifest(denoiser, names(denoiser), tmp_path, **options) == manifest
 
 
 def test_every_way_to_a_model_asks_for_a_manifest_that_reached_its_goal(tmp_path: Path) -> None:
@@ -103,9 +113,9 @@ def test_every_way_to_a_model_asks_for_a_manifest_that_reached_its_goal(tmp_path
 def test_a_model_without_a_manifest_is_drawn_by_swap_where_that_is_said() -> None:
     """`fallback` stands for a manifest that is not there, and for nothing else."""
     other = SD3Transformer2DModel(sample_size=8, num_layers=1, num_attention_heads=1)
-    assert choose_manifest(other, None, fallback=True) is None
+    assert choose_manifest(other, names(other), None, fallback=True) is None
     with pytest.raises(UnsupportedModel):
-        choose_manifest(other, None)
+        choose_manifest(other, names(other), None)
 
 
 def test_a_folders_manifest_that_does_not_fit_names_the_difference(
@@ -116,7 +126,7 @@ def test_a_folders_manifest_that_does_not_fit_names_the_difference(
     data["model"]["config"]["num_layers"] = 9
     (tmp_path / FILE_NAME).write_text(yaml.safe_dump(data))
     with pytest.raises(ManifestError, match="num_layers is 8, the manifest says 9"):
-        find_manifest(denoiser, tmp_path)
+        find_manifest(denoiser, names(denoiser), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +153,7 @@ def test_sites_and_modules_must_agree(
     data["substitution"] |= {"sites": sites, "modules": modules}
     (tmp_path / FILE_NAME).write_text(yaml.safe_dump(data))
     with pytest.raises(ManifestError, match=difference):
-        find_manifest(denoiser, tmp_path)
+        find_manifest(denoiser, names(denoiser), tmp_path)
 
 
 def test_other_weights_than_those_that_were_measured_are_refused(
@@ -157,7 +167,7 @@ def test_other_weights_than_those_that_were_measured_are_refused(
     found = (digest_weights(tmp_path) or "")[:19]
     wanted = data["model"]["weights_digest"][:19]
     with pytest.raises(ManifestError, match=f"weights are {found}.*the manifest says {wanted}"):
-        find_manifest(denoiser, tmp_path)
+        find_manifest(denoiser, names(denoiser), tmp_path)
 
 
 def test_sites_that_are_numbered_another_way_are_refused(tmp_path: Path) -> None:

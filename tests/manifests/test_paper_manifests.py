@@ -11,8 +11,9 @@ import torch
 import yaml
 from diffusers import SD3Transformer2DModel, UNet2DConditionModel
 
-from inkguard.edit.sites import attention_sites
+from inkguard.edit.cross_attention import CrossText
 from inkguard.errors import ManifestError, UnsupportedModel
+from inkguard.families.sd3.edit import Sd3Shadow
 from inkguard.manifests.manifest import (
     FILE_NAME,
     Manifest,
@@ -128,20 +129,29 @@ def run(model: Any) -> None:
     model(picture, torch.empty(()), torch.empty(1, 5, width), added_cond_kwargs=added)
 
 
+def sites_of(model: Any) -> list[tuple[str, Any]]:
+    edit = Sd3Shadow if isinstance(model, SD3Transformer2DModel) else CrossText
+    return edit.sites_of(model)
+
+
+def names(model: str) -> list[str]:
+    return [name for name, _ in sites_of(build(model))]
+
+
 @pytest.mark.parametrize(("name", "sites"), zip(PAPER, (70, 22, 24), strict=True))
 def test_the_sites_are_at_those_places_in_the_order_of_execution(name: str, sites: int) -> None:
     """As many sites as in the paper's Table 1; hooks fire in their order; the modules sit at the sites."""
     model, fired = build(name), []
     hooks = [
         attn.register_forward_hook(lambda *_, n=site: fired.append(n))
-        for site, attn in attention_sites(model)
+        for site, attn in sites_of(model)
     ]
     with torch.device("meta"), torch.no_grad():
         run(model)
     for hook in hooks:
         hook.remove()
     assert len(fired) == sites
-    assert fired == [site for site, _ in attention_sites(model)]
+    assert fired == [site for site, _ in sites_of(model)]
     assert tuple(fired[site] for site in manifest(name).sites) == manifest(name).modules
 
 
@@ -152,7 +162,7 @@ def test_the_sites_are_at_those_places_in_the_order_of_execution(name: str, site
 def test_the_share_of_parameters_is_the_papers(name: str, millions: float, percent: float) -> None:
     """Table 1's figures are those of `to_k` and `to_v` at the sites, over the whole denoiser."""
     model = build(name)
-    sites = attention_sites(model)
+    sites = sites_of(model)
     keys_and_values = sum(
         parameter.numel()
         for site in manifest(name).sites
@@ -172,14 +182,14 @@ def test_each_manifest_fits_its_own_architecture_and_no_other(model: str) -> Non
     fitting = [
         found.name
         for found in map(load_manifest, shipped_manifests())
-        if not list(found.differences(build(model), None))
+        if not list(found.differences(build(model), names(model), None))
     ]
     assert fitting == ([model] if model in PAPER else [])
     if model in PAPER:
-        assert find_manifest(build(model), None).name == model
+        assert find_manifest(build(model), names(model), None).name == model
     else:
         with pytest.raises(UnsupportedModel, match="no manifest fits"):
-            find_manifest(build(model), None)
+            find_manifest(build(model), names(model), None)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +209,7 @@ def test_a_manifest_of_another_model_is_refused_with_the_difference(
     """Put into the other model's folder, it is an error that names field, value and expectation."""
     (tmp_path / FILE_NAME).write_text(_path(name).read_text())
     with pytest.raises(ManifestError, match=difference):
-        find_manifest(build(model), tmp_path)
+        find_manifest(build(model), names(model), tmp_path)
 
 
 @pytest.mark.parametrize("name", PAPER)

@@ -10,7 +10,7 @@ import pytest
 from diffusers import UNet2DConditionModel
 
 from inkguard.draw.load import embedded_models, model_folder
-from inkguard.edit.sites import cross_attention_sites
+from inkguard.edit.cross_attention import cross_attention_sites
 from training import deepfloyd, sdxl
 
 CLASSES = {

@@ -25,14 +25,14 @@ from inkguard.draw.picture_call import Drawing, PictureCall
 from inkguard.draw.refused_uses import FIXED, UNGUARDED
 from inkguard.draw.same_parts import over_same_parts
 from inkguard.draw.watch import OnStep
-from inkguard.edit.compiled import plain
+from inkguard.edit.diffusers_internals import plain
 from inkguard.edit.lease import exclusive
 from inkguard.edit.processors import refuse_foreign_processors
 from inkguard.errors import InvalidInput, ManifestError, UnguardedUse
 from inkguard.families.call_defaults import takes
-from inkguard.families.registry import Adapter, adapter_for
+from inkguard.families.registry import Adapter, adapter_for, manifest_for
 from inkguard.fork import computing
-from inkguard.manifests.manifest import Manifest, choose_manifest
+from inkguard.manifests.manifest import Manifest
 from inkguard.policy.model import Policy
 from inkguard.timing import Stages
 from inkguard.types import Decision, Method
@@ -243,18 +243,19 @@ class GuardedPipeline:
         """See that the manifest is the denoiser's; where that is another one, take the one that is."""
         denoiser = plain(self._adapter.denoiser(self._pipe))
         self._refuse_processors()
-        if self._manifest and (found := list(self._manifest.differences(denoiser, None))):
+        names = self._adapter.site_names(self._pipe)
+        if self._manifest and (found := list(self._manifest.differences(denoiser, names, None))):
             if not another:
                 raise ManifestError(
                     f"the manifest {self._manifest.name!r} does not fit this model: {'; '.join(found)}"
                 )
-            self._parts = replace(self._parts, manifest=choose_manifest(denoiser, None))
+            self._parts = replace(self._parts, manifest=manifest_for(self._pipe, None))
         self._matched = denoiser
 
     def _refuse_processors(self) -> None:
         for part in (self._adapter.denoiser(self._pipe), getattr(self._pipe, "controlnet", None)):
             if isinstance(part, nn.Module):
-                refuse_foreign_processors(part)
+                refuse_foreign_processors(part, self._adapter.processors)
 
     def _around(self, pipe: Any) -> GuardedPipeline:
         """This guard around another pipeline."""
@@ -331,9 +332,8 @@ def wrap(
     """
     _refuse_guarded(pipe)
     checker = load_checker(policy)
-    denoiser = adapter_for(pipe).denoiser(pipe)
-    chosen = choose_manifest(
-        denoiser,
+    chosen = manifest_for(
+        pipe,
         folder or loaded_from(pipe),
         given=manifest,
         fallback=fallback,

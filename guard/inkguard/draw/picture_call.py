@@ -101,8 +101,8 @@ class PictureCall:
         Raises InvalidInput, SubstitutionError or VerificationError for a call that could not be
         drawn under guard, and Blocked.
         """
-        refuse_unknown(self._call)
         parts, call = self._parts, self._call
+        refuse_unknown(call, parts.adapter.text_arguments, parts.adapter.settings)
         self._texts = prompts_of(parts, call)
         refuse_unread_embeddings(parts, call, self._texts)
         refuse_unreadable(parts, call)

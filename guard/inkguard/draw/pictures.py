@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from inkguard.edit.diffusers_internals import execution_device, unpacked_latents
 from inkguard.errors import InvalidInput
 from inkguard.families.call_arguments import ATTENTION, LATENTS, MASKS, PICTURES
 from inkguard.families.call_defaults import argument
@@ -159,8 +160,8 @@ def _decoded(pipe: Any, call: Mapping[str, Any], latents: torch.Tensor) -> Any:
         if upcast:  # as the pipelines do: it overflows in float16
             vae.to(torch.float32)
         if latents.ndim == 3:
-            latents = pipe._unpack_latents(latents, *_size(pipe, call), pipe.vae_scale_factor)
-        latents = _unscaled(vae, latents.to(pipe._execution_device, vae.dtype))
+            latents = unpacked_latents(pipe, latents, *_size(pipe, call))
+        latents = _unscaled(vae, latents.to(execution_device(pipe), vae.dtype))
         pictures = vae.decode(latents, return_dict=False)[0]
     except (RuntimeError, ValueError, IndexError) as error:
         raise InvalidInput(

@@ -14,7 +14,7 @@ from inkguard.check.as_encoder_reads import check_as_read
 from inkguard.draw.declared import check_declared, given_embeddings
 from inkguard.draw.parts import Parts
 from inkguard.draw.pictures import OUTPUT_TYPES
-from inkguard.edit.compiled import plain
+from inkguard.edit.diffusers_internals import plain
 from inkguard.errors import InvalidInput
 from inkguard.families.call_arguments import EMBEDDINGS
 from inkguard.families.call_defaults import first_step, steps_made
@@ -46,7 +46,7 @@ def prompts_of(parts: Parts, call: Mapping[str, Any]) -> dict[str, list[str]]:
         if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
             raise InvalidInput(name, "expected a string or a list of strings")
         for text in values:
-            refuse_learned_tokens(parts.pipe, name, text, parts.token_texts)
+            refuse_learned_tokens(parts.adapter, parts.pipe, name, text, parts.token_texts)
         texts[name] = values
     if not texts.get("prompt"):
         refuse_unread_embeddings(parts, call, {})
@@ -115,7 +115,7 @@ def decide(
 
     `known` are the decisions on `prompt` as given, where they are there already.
     """
-    tokenized = partial(readings, parts.pipe, call, in_template=parts.adapter.in_template)
+    tokenized = partial(readings, parts.adapter, parts.pipe, call)
     columns = []
     for name, values in texts.items():
 

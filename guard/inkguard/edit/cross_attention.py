@@ -8,23 +8,37 @@ embeddings) stays the prompt's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
+from diffusers.models.attention_processor import Attention
 from torch import nn
 
-from inkguard.edit.sites import cross_attention_sites
-from inkguard.edit.substitution import Substitution, refuse_hooked, refuse_missing_sites
+from inkguard.edit.diffusers_internals import name_as_compiled_from
+from inkguard.edit.rows import RowMatch
+from inkguard.edit.substitution import Substitution
 from inkguard.errors import SubstitutionError
 
-__all__ = ["CrossText"]
+__all__ = ["CrossText", "cross_attention_sites"]
 
-_NO_BIAS = 0.0
-_MASKED = -10000.0
-"""What diffusers adds to the scores of masked text tokens."""
+
+def cross_attention_sites(unet: UNet2DConditionModel) -> list[tuple[str, Attention]]:
+    """Name and module of every site of a U-Net: down, mid, up.
+
+    Not the order of `named_modules()`: diffusers registers the mid block last. A site reads text
+    as the keys of cross-attention (`attn2`) or as added keys beside the picture's (DeepFloyd IF).
+    """
+    return [
+        (name, module)
+        for part in ("down_blocks", "mid_block", "up_blocks")
+        for name, module in _named(unet, part)
+        if isinstance(module, Attention)
+        and (module.is_cross_attention or module.added_kv_proj_dim is not None)
+    ]
 
 
 class CrossText(Substitution):
@@ -36,65 +50,46 @@ class CrossText(Substitution):
     fused projections, text projections that mix in pictures.
     """
 
-    _seen: torch.Tensor | None = None
-    _bias: torch.Tensor | None = None
+    denoisers: tuple[type[nn.Module], ...] = (UNet2DConditionModel,)
+    _text: torch.Tensor | None = None
+    _read: torch.Tensor | None = None
+
+    @classmethod
+    def sites_of(cls, denoiser: Any) -> list[tuple[str, Any]]:
+        return [*cross_attention_sites(denoiser)]
 
     @classmethod
     def refuse_unsupported(cls, denoiser: nn.Module, sites: Sequence[int]) -> None:
-        if not isinstance(denoiser, UNet2DConditionModel):
-            raise SubstitutionError(
-                f"{type(denoiser).__name__} is not a plain UNet2DConditionModel (wrapped?)"
-            )
-        known = cross_attention_sites(denoiser)
-        refuse_missing_sites(sites, len(known))
-        refuse_hooked(denoiser)
-        kind = denoiser.config.encoder_hid_dim_type
+        super().refuse_unsupported(denoiser, sites)
+        model: Any = denoiser
+        kind = model.config.get("encoder_hid_dim_type")
         if kind not in (None, "text_proj", "ip_image_proj"):
             raise SubstitutionError(f"text is projected together with pictures ({kind})")
-        for number in sites:
-            name, attn = known[number]
-            if attn.fused_projections:
-                raise SubstitutionError(f"{name} has fused projections: unfuse_qkv_projections()")
 
     def _install(self, undo: ExitStack) -> None:
-        undo.callback(
-            self._denoiser.register_forward_pre_hook(self._before_call, with_kwargs=True).remove
-        )
-        for number, (_, attn) in enumerate(cross_attention_sites(self._denoiser)):
-            if number in self._sites:
-                undo.callback(
-                    attn.register_forward_pre_hook(
-                        self._before_site(number), with_kwargs=True
-                    ).remove
-                )
-        undo.callback(self._denoiser.register_forward_hook(self._end_call).remove)
+        model = self._denoiser
+        undo.callback(model.register_forward_pre_hook(self._before_call, with_kwargs=True).remove)
+        known = self.sites_of(model)
+        for number in sorted(self._sites):
+            hook = self._before_site(number)
+            undo.callback(known[number][1].register_forward_pre_hook(hook, with_kwargs=True).remove)
+        undo.callback(model.register_forward_hook(self._end_call).remove)
 
     def _forget(self) -> None:
         super()._forget()
-        self._seen = self._bias = None
+        self._text = self._read = None
 
     def _before_call(
         self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         if self._is_foreign():
             return None
-        given = dict(zip(("sample", "timestep", "encoder_hidden_states"), args, strict=False))
-        given |= kwargs
+        names = [*inspect.signature(type(self._denoiser).forward).parameters][1:]
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
         match = self._begin_call(given["encoder_hidden_states"], given["timestep"])
         if match is None:
             return None
-        self._seen = match.donors
-        unet: Any = self._denoiser
-        if unet.config.encoder_hid_dim_type == "text_proj":
-            self._seen = unet.encoder_hid_proj(match.donors)
-        elif getattr(unet, "text_encoder_hid_proj", None) is not None:
-            # Where the text projection goes when IP-Adapter takes its place.
-            self._seen = unet.text_encoder_hid_proj(match.donors)
-        if given.get("encoder_attention_mask") is not None:
-            if match.masks is None:
-                raise SubstitutionError("the denoiser gets a text mask, and the donor has none")
-            visible = match.masks.bool()[:, None]
-            self._bias = torch.where(visible, _NO_BIAS, _MASKED).to(match.donors)
+        self._text = given["encoder_hidden_states"]
         if match.pooled is None:
             return None
         added = given["added_cond_kwargs"]
@@ -104,21 +99,42 @@ class CrossText(Substitution):
 
     def _before_site(self, number: int) -> Callable[..., Any]:
         def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            match, seen = self.match, self._seen
-            if match is None or seen is None:
+            match = self.match
+            if match is None or self._text is None:
                 return None
             self._fired.append(number)
+            if self._read is None:
+                # At the first site and not before the call: only within it are offloaded weights on the
+                # accelerator, and a LoRA at the call's scale.
+                self._read = self._project(match, self._text)
             text = kwargs["encoder_hidden_states"]
-            plain = text[0] if isinstance(text, tuple) else text
-            edited = plain.clone()
-            edited[match.rows] = seen.to(edited)
+            own = text[0] if isinstance(text, tuple) else text
+            edited = own.clone()
+            edited[match.rows] = self._read.to(edited)
             changed = {
                 "encoder_hidden_states": (edited, *text[1:]) if isinstance(text, tuple) else edited
             }
-            if self._bias is not None:
+            if kwargs.get("attention_mask") is not None:
                 mask = kwargs["attention_mask"].clone()
-                mask[match.rows] = self._bias.to(mask)
+                mask[match.rows] = match.bias().to(mask)
                 changed["attention_mask"] = mask
             return args, {**kwargs, **changed}
 
         return hook
+
+    def _project(self, match: RowMatch, text: torch.Tensor) -> torch.Tensor:
+        """What the sites read of the donors' texts (R, T, D), in a call with the `text` (B, T, D)."""
+        unet: Any = self._denoiser
+        if unet.config.encoder_hid_dim_type == "text_proj":
+            projected: torch.Tensor = unet.encoder_hid_proj(match.donors)
+            return projected
+        # Where the text projection goes when IP-Adapter takes its place.
+        projection = getattr(unet, "text_encoder_hid_proj", None)
+        return match.donors if projection is None else projection(match.donors)
+
+
+def _named(unet: nn.Module, part: str) -> Iterator[tuple[str, nn.Module]]:
+    child = getattr(unet, part)
+    if child is not None:
+        for name, module in child.named_modules():
+            yield name_as_compiled_from(f"{part}.{name}"), module

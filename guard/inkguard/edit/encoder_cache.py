@@ -1,4 +1,4 @@
-"""Text is encoded once a call: what an adapter encodes ahead, the pipeline's own call does not encode again.
+"""Text is encoded once a call: what was encoded for the edit, the pipeline's own call does not encode again.
 
 What is kept is the output of the text encoders, not of `encode_prompt`: batches, repeats and masks stay
 the pipeline's own. Donors are encoded apart from the prompts, since in a larger batch the
@@ -8,78 +8,60 @@ prompts' text rounds differently (sd3-tiny's CLIPs do in float32), and rows that
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial, wraps
-from typing import Any, TypeVar, cast
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
 
-from inkguard.edit.substitution import Substitution
+from inkguard.edit.diffusers_internals import answering_for
 
-__all__ = ["encoded_once"]
-
-_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
-_CALL = "_compiled_call_impl"
-"""What a module runs in place of itself, where this is set; so a compiled encoder's graph stays as it is."""
-
-_Method = TypeVar("_Method", bound=Callable[..., Substitution])
+__all__ = ["EncoderCache"]
 
 
-def encoded_once(substituted: _Method) -> _Method:
-    """For an adapter's `substituted`: its edit hands on what was encoded to the pipeline call within it."""
+class EncoderCache:
+    """Outputs of text encoders, by encoder and arguments; what is no module among `encoders` is passed over.
 
-    @wraps(substituted)
-    def keeping(adapter: Any, pipe: Any, *given: Any, **named: Any) -> Substitution:
-        kept = _Kept(pipe)
-        with kept.kept():
-            edit = substituted(adapter, pipe, *given, **named)
-        edit.while_encoding(kept.handed_out)
-        return edit
+    It belongs to the thread that made it: an unguarded pipeline may share the encoders. Example::
 
-    return cast("_Method", keeping)
+        cache = EncoderCache([pipe.text_encoder])
+        with cache.recording():
+            states = pipe.encode_prompt(...)
+        with cache.replaying():
+            pipe(...)  # the encoder does not run for what was recorded
+    """
 
-
-class _Kept:
-    """Outputs of a pipeline's text encoders, by encoder and arguments."""
-
-    def __init__(self, pipe: Any) -> None:
-        found = (getattr(pipe, name, None) for name in _ENCODERS)
-        self._encoders: list[Any] = [m for m in dict.fromkeys(found) if isinstance(m, nn.Module)]
+    def __init__(self, encoders: Iterable[Any]) -> None:
+        found = dict.fromkeys(e for e in encoders if isinstance(e, nn.Module))
+        self._encoders: list[Any] = [*found]
         self._outputs: list[tuple[Any, tuple[Any, ...], dict[str, Any], Any]] = []
         self._owner = threading.get_ident()
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Within, what the encoders return is kept."""
-        with self._in_place_of_encoders(self._keep):
+    def recording(self) -> Iterator[None]:
+        """Within, what the encoders return is kept, and what is known is not encoded again."""
+        with self._answering(self._record):
             yield
 
     @contextmanager
-    def handed_out(self) -> Iterator[None]:
+    def replaying(self) -> Iterator[None]:
         """Within, encoders return what was kept, once each; the rest is dropped at the end."""
         with ExitStack() as undo:
             undo.callback(self._outputs.clear)
-            undo.enter_context(self._in_place_of_encoders(self._hand_out))
+            undo.enter_context(self._answering(self._replay))
             yield
 
     @contextmanager
-    def _in_place_of_encoders(self, answer: Callable[..., Any]) -> Iterator[None]:
-        """Calls of the encoders become `answer(encoder, call, *args, **kwargs)`, with `call` their own."""
+    def _answering(self, answer: Callable[..., Any]) -> Iterator[None]:
         with ExitStack() as undo:
             for encoder in self._encoders:
-                attributes = vars(encoder)
-                original = attributes.get(_CALL)
-                if _CALL in attributes:
-                    undo.callback(attributes.__setitem__, _CALL, original)
-                else:
-                    undo.callback(attributes.pop, _CALL)
-                attributes[_CALL] = partial(answer, encoder, original or encoder._call_impl)
+                undo.enter_context(answering_for(encoder, partial(answer, encoder)))
             yield
 
-    def _keep(self, encoder: Any, call: Any, *args: Any, **kwargs: Any) -> Any:
-        if threading.get_ident() != self._owner:  # an unguarded pipeline with the same encoder
+    def _record(self, encoder: Any, call: Any, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != self._owner:
             return call(*args, **kwargs)
         known = self._find(encoder, args, kwargs)
         if known is not None:
@@ -88,7 +70,7 @@ class _Kept:
         self._outputs.append((encoder, args, kwargs, output))
         return output
 
-    def _hand_out(self, encoder: Any, call: Any, *args: Any, **kwargs: Any) -> Any:
+    def _replay(self, encoder: Any, call: Any, *args: Any, **kwargs: Any) -> Any:
         if threading.get_ident() != self._owner:
             return call(*args, **kwargs)
         known = self._find(encoder, args, kwargs)

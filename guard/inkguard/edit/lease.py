@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from inkguard.edit.compiled import plain
+from inkguard.edit.diffusers_internals import plain
 from inkguard.errors import SubstitutionError
 from inkguard.fork import ForkSafeLock
 

@@ -7,17 +7,13 @@ go through one of them is another question, which each edit answers for itself.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from diffusers.models import attention_processor
-from diffusers.models.transformers import (
-    sana_transformer,
-    transformer_flux,
-    transformer_qwenimage,
-)
 from torch import nn
 
-from inkguard.edit.compiled import plain
+from inkguard.edit.diffusers_internals import plain
 from inkguard.edit.shadow_stream import ShadowProcessor
 from inkguard.errors import SubstitutionError
 
@@ -31,23 +27,20 @@ _NAMES = """
     IPAdapterAttnProcessor IPAdapterAttnProcessor2_0 IPAdapterXFormersAttnProcessor
     JointAttnProcessor2_0 FusedJointAttnProcessor2_0 XFormersJointAttnProcessor
     SD3IPAdapterJointAttnProcessor2_0
-    SanaLinearAttnProcessor2_0 SanaMultiscaleAttnProcessor2_0 SanaAttnProcessor2_0
-    FluxAttnProcessor FluxIPAdapterAttnProcessor
-    QwenDoubleStreamAttnProcessor2_0
 """
-_MODULES = (attention_processor, sana_transformer, transformer_flux, transformer_qwenimage)
 
 UNDERSTOOD: frozenset[type] = frozenset(
     found
     for name in _NAMES.split()
-    for module in _MODULES
-    if (found := getattr(module, name, None)) is not None
+    if (found := getattr(attention_processor, name, None)) is not None
 )
-"""The processor classes that are understood; a class derived from one of them is not."""
+"""The processor classes that are understood in every family; a class derived from one of them is not."""
 
 
-def refuse_foreign_processors(model: nn.Module) -> None:
-    """Raise SubstitutionError for an attention processor in `model` that is not in `UNDERSTOOD`.
+def refuse_foreign_processors(model: nn.Module, own: Collection[type] = ()) -> None:
+    """Raise SubstitutionError for an attention processor in `model` that is not understood.
+
+    Understood are those in `UNDERSTOOD` and in `own`, which are the model family's.
 
     While another thread draws, an edit's own processors may be in the places of those that are looked for.
     """
@@ -55,7 +48,7 @@ def refuse_foreign_processors(model: nn.Module) -> None:
         processor: Any = getattr(module, "processor", None)
         if isinstance(processor, ShadowProcessor):
             processor = processor.original
-        if processor is not None and type(processor) not in UNDERSTOOD:
+        if processor is not None and type(processor) not in {*UNDERSTOOD, *own}:
             raise SubstitutionError(
                 f"{name or 'the model'} runs the attention processor {type(processor).__name__}, which "
                 f"may bring text of its own that nobody checked: put a stock one of diffusers in "

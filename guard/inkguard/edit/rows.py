@@ -21,8 +21,10 @@ __all__ = [
     "flagged_prompts",
     "match_rows",
     "merge_alike",
-    "refuse_ambiguous",
 ]
+
+_MASKED = -10000.0
+"""What diffusers adds to the scores of masked text tokens."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +63,15 @@ class RowMatch:
     prompts: tuple[int, ...]
     pooled: torch.Tensor | None = None
     masks: torch.Tensor | None = None
+
+    def bias(self) -> torch.Tensor:
+        """What denoisers add to attention scores (R, 1, T) so that the donors' padding is not read.
+
+        Raises SubstitutionError where the donors have no masks.
+        """
+        if self.masks is None:
+            raise SubstitutionError("the denoiser gets a text mask, and the donor has none")
+        return torch.where(self.masks.bool()[:, None], 0.0, _MASKED)
 
 
 def flagged_prompts(
@@ -143,17 +154,6 @@ def match_rows(text: torch.Tensor, flagged: Sequence[FlaggedPrompt]) -> RowMatch
         pooled=torch.stack(pooled).to(text) if len(pooled) == len(rows) else None,
         masks=torch.stack(masks).to(text.device) if len(masks) == len(rows) else None,
     )
-
-
-def refuse_ambiguous(flagged: Sequence[FlaggedPrompt], unconditional: torch.Tensor | None) -> None:
-    """Raise SubstitutionError where a flagged prompt encodes like a negative prompt (N, T, D).
-
-    Its rows could then not be told from rows that must never be substituted.
-    """
-    if unconditional is not None and match_rows(unconditional, flagged) is not None:
-        raise SubstitutionError(
-            "a flagged prompt has the same text embeddings as a negative prompt"
-        )
 
 
 def _equal(a: torch.Tensor | None, b: torch.Tensor | None) -> bool:

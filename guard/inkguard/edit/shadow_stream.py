@@ -23,15 +23,16 @@ import torch
 from diffusers.models.attention_dispatch import dispatch_attention_fn
 from torch import nn
 
+from inkguard.edit.diffusers_internals import attention_backend, runs_in_context_parallelism
 from inkguard.edit.rows import FlaggedPrompt, RowMatch
-from inkguard.edit.substitution import Substitution, refuse_hooked, refuse_missing_sites
+from inkguard.edit.substitution import Substitution
 from inkguard.errors import SubstitutionError
 
 __all__ = [
     "Attention",
     "Heads",
-    "JointShadow",
     "ShadowProcessor",
+    "ShadowStream",
     "clip_half",
     "dispatched",
     "feed_text_forward",
@@ -55,16 +56,14 @@ class Heads:
         return Heads(self.q[rows], self.k[rows], self.v[rows])
 
 
-class JointShadow(Substitution):
-    """Substitution in a transformer whose text stream changes; `sites` are indices into `_attentions`.
+class ShadowStream(Substitution):
+    """Substitution in a transformer whose text stream changes; `sites` are numbers of blocks.
 
     Where the flagged prompts carry a `donor_pooled`, their rows' `pooled_projections` are the donor's
     too, from the same step on. Refused on entering: fused projections, a foreign attention processor,
     context parallelism, an enabled cache.
     """
 
-    _model: type[nn.Module]
-    """The family's transformer."""
     _processor: type
     """The attention processor that is understood; any other is refused."""
     _token_dim: int = 1
@@ -98,10 +97,13 @@ class JointShadow(Substitution):
         self._temb: torch.Tensor | None = None
         self._visible: torch.Tensor | None = None
 
-    @staticmethod
-    def _attentions(transformer: Any) -> list[tuple[str, Any]]:
-        """Name and module of every site."""
-        raise NotImplementedError
+    @classmethod
+    def sites_of(cls, denoiser: Any) -> list[tuple[str, Any]]:
+        """One a block, first to last. SD3.5's second attention (`attn2`) reads the picture alone: never a site."""
+        return [
+            (f"transformer_blocks.{n}.attn", block.attn)
+            for n, block in enumerate(denoiser.transformer_blocks)
+        ]
 
     def _new_processor(self, index: int, block: Any, original: Any) -> ShadowProcessor:
         """What stands in for the processor `original` of the site `index`, which is part of `block`."""
@@ -109,7 +111,8 @@ class JointShadow(Substitution):
 
     def _embed(self, match: RowMatch) -> torch.Tensor:
         """The donors' text (R, tokens, width) as it enters the first block; sets `_visible` if needed."""
-        raise NotImplementedError
+        embedded: torch.Tensor = self._transformer.context_embedder(match.donors)
+        return embedded
 
     @property
     def text(self) -> torch.Tensor:
@@ -186,32 +189,26 @@ class JointShadow(Substitution):
         return out, attention(shadow.q, seen_k, seen_v, visible)
 
     @classmethod
-    def refuse_unsupported(cls, denoiser: nn.Module, sites: Sequence[int]) -> None:
-        family = cls._model.__name__
-        if not isinstance(denoiser, cls._model):
-            raise SubstitutionError(f"{type(denoiser).__name__} is not a plain {family} (wrapped?)")
-        known = cls._attentions(denoiser)
-        refuse_missing_sites(sites, len(known))
-        refuse_hooked(denoiser)
-        for name, attn in known[: max(sites) + 1]:
-            if attn.fused_projections:
-                raise SubstitutionError(
-                    f"{name} has fused QKV projections: unfuse_qkv_projections()"
-                )
-            found = type(attn.processor)
-            if found is not cls._processor:
-                ip = ": IP-Adapters are not supported here" if "IPAdapter" in found.__name__ else ""
-                raise SubstitutionError(
-                    f"{name} runs {found.__name__}, not {cls._processor.__name__}{ip}"
-                )
-            if getattr(attn.processor, "_parallel_config", None) is not None:
-                raise SubstitutionError(f"{name} runs in context parallelism: disable it")
+    def _passed_through(cls, denoiser: nn.Module, sites: Sequence[int]) -> list[tuple[str, Any]]:
+        return cls.sites_of(denoiser)[: max(sites) + 1]
+
+    @classmethod
+    def _refuse_site(cls, name: str, attn: Any) -> None:
+        super()._refuse_site(name, attn)
+        found = type(attn.processor)
+        if found is not cls._processor:
+            ip = ": IP-Adapters are not supported here" if "IPAdapter" in found.__name__ else ""
+            raise SubstitutionError(
+                f"{name} runs {found.__name__}, not {cls._processor.__name__}{ip}"
+            )
+        if runs_in_context_parallelism(attn.processor):
+            raise SubstitutionError(f"{name} runs in context parallelism: disable it")
 
     def _install(self, undo: ExitStack) -> None:
         model = self._transformer
         undo.callback(model.register_forward_pre_hook(self._before_call, with_kwargs=True).remove)
         undo.callback(model.time_text_embed.register_forward_hook(self._note_time).remove)
-        for index, (name, attn) in enumerate(self._attentions(model)[: self._last + 1]):
+        for index, (name, attn) in enumerate(self._passed_through(model, [self._last])):
             original = attn.processor
             undo.callback(setattr, attn, "processor", original)
             block = model.get_submodule(name.rpartition(".")[0])
@@ -292,7 +289,7 @@ def dispatched(original: Any) -> Attention:
         q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None
     ) -> torch.Tensor:
         out: torch.Tensor = dispatch_attention_fn(
-            q, k, v, attn_mask=mask, backend=original._attention_backend
+            q, k, v, attn_mask=mask, backend=attention_backend(original)
         )
         return out.to(q.dtype)
 

@@ -12,18 +12,12 @@ from weakref import WeakSet
 import torch
 from torch import nn
 
-from inkguard.edit.compiled import plain, set_compiled_aside
+from inkguard.edit.diffusers_internals import hook_names, plain, set_compiled_aside
 from inkguard.edit.lease import lock_of
-from inkguard.edit.rows import (
-    FlaggedPrompt,
-    RowMatch,
-    match_rows,
-    merge_alike,
-    refuse_ambiguous,
-)
+from inkguard.edit.rows import FlaggedPrompt, RowMatch, match_rows, merge_alike
 from inkguard.errors import SubstitutionError
 
-__all__ = ["Substitution", "refuse_hooked", "refuse_missing_sites"]
+__all__ = ["Substitution", "refuse_hooked"]
 
 _HARMLESS_HOOKS = frozenset({"group_offloading", "layerwise_casting", "peft_autocast_disable"})
 """Diffusers hooks that move or cast weights; every other one (caches, layer skips) is refused."""
@@ -51,6 +45,9 @@ class Substitution:
     call the denoiser (one that was inside of it before goes on unedited).
     """
 
+    denoisers: tuple[type[nn.Module], ...]
+    """The classes of denoisers that it can edit."""
+
     def __init__(
         self,
         denoiser: nn.Module,
@@ -63,11 +60,14 @@ class Substitution:
     ) -> None:
         if not flagged or not sites:
             raise SubstitutionError("nothing to substitute: no flagged prompt or no site was given")
-        refuse_ambiguous(flagged, unconditional)
         self._given, self._denoiser = denoiser, plain(denoiser)
         self._sites = frozenset(sites)
         merged = merge_alike(flagged)
         self._flagged = tuple(prompt for prompt, _ in merged)
+        if unconditional is not None and self._find(unconditional) is not None:
+            raise SubstitutionError(
+                "a flagged prompt has the same text embeddings as a negative prompt"
+            )
         self._rows = tuple(count * pictures if pictures else None for _, count in merged)
         self._start_step = start_step
         self._undo = ExitStack()
@@ -109,7 +109,7 @@ class Substitution:
             undo.enter_context(lock_of(self._denoiser))
             if self._denoiser in _edited:
                 raise SubstitutionError("this denoiser is being edited already: one edit at a time")
-            self.refuse_unsupported(self._denoiser, sorted(self._sites))
+            self._refuse()
             _edited.add(self._denoiser)
             undo.callback(_edited.discard, self._denoiser)
             self._owner = threading.get_ident()
@@ -137,9 +137,39 @@ class Substitution:
                 )
 
     @classmethod
+    def sites_of(cls, denoiser: Any) -> list[tuple[str, Any]]:
+        """Name and module of every site: the attention in which picture tokens read text, in running order."""
+        raise NotImplementedError
+
+    @classmethod
     def refuse_unsupported(cls, denoiser: nn.Module, sites: Sequence[int]) -> None:
         """Raise SubstitutionError where an edit of `denoiser` at `sites` could be skipped or go wrong."""
-        raise NotImplementedError
+        if not isinstance(denoiser, cls.denoisers):
+            known = " or ".join(kind.__name__ for kind in cls.denoisers)
+            raise SubstitutionError(f"{type(denoiser).__name__} is not a plain {known} (wrapped?)")
+        count = len(cls.sites_of(denoiser))
+        if missing := sorted(s for s in sites if not 0 <= s < count):
+            raise SubstitutionError(
+                f"sites {missing} do not exist: the model has sites 0 to {count - 1}"
+            )
+        refuse_hooked(denoiser)
+        for name, attn in cls._passed_through(denoiser, sites):
+            cls._refuse_site(name, attn)
+
+    @classmethod
+    def _passed_through(cls, denoiser: nn.Module, sites: Sequence[int]) -> list[tuple[str, Any]]:
+        """Name and module of each attention in which an edit at `sites` has something to do."""
+        known = cls.sites_of(denoiser)
+        return [known[number] for number in sites]
+
+    @classmethod
+    def _refuse_site(cls, name: str, attn: Any) -> None:
+        """Raise SubstitutionError for an attention module that cannot be edited."""
+        if getattr(attn, "fused_projections", False):
+            raise SubstitutionError(f"{name} has fused projections: unfuse_qkv_projections()")
+
+    def _refuse(self) -> None:
+        self.refuse_unsupported(self._denoiser, sorted(self._sites))
 
     def _install(self, undo: ExitStack) -> None:
         """Put every hook on the model, each with its removal on `undo`."""
@@ -214,18 +244,8 @@ class Substitution:
 def refuse_hooked(denoiser: nn.Module) -> None:
     """Raise SubstitutionError for hooks that may skip modules."""
     for name, module in denoiser.named_modules():
-        registry = vars(module).get("_diffusers_hook")
-        foreign = sorted(set(getattr(registry, "hooks", ())) - _HARMLESS_HOOKS)
+        foreign = [hook for hook in hook_names(module) if hook not in _HARMLESS_HOOKS]
         if foreign:
             raise SubstitutionError(
                 f"{name or 'the denoiser'} has the hook {foreign[0]!r}, which may skip sites: remove it"
             )
-
-
-def refuse_missing_sites(sites: Sequence[int], count: int) -> None:
-    """Raise SubstitutionError for sites that a model with `count` of them does not have."""
-    missing = sorted(s for s in sites if not 0 <= s < count)
-    if missing:
-        raise SubstitutionError(
-            f"sites {missing} do not exist: the model has sites 0 to {count - 1}"
-        )

@@ -17,8 +17,7 @@ import torch
 from torch import nn
 
 from inkguard.edit.rows import FlaggedPrompt
-from inkguard.edit.sites import attention_sites
-from inkguard.edit.substitution import Substitution, refuse_hooked, refuse_missing_sites
+from inkguard.edit.substitution import Substitution, refuse_hooked
 from inkguard.errors import SubstitutionError
 
 __all__ = ["PatchText", "RecordText", "TextCache"]
@@ -43,17 +42,10 @@ class _AtTextLayers(Substitution):
         self._modules, self._cache = dict(sites), cache
         self._call = -1
 
-    @classmethod
-    def refuse_unsupported(cls, denoiser: nn.Module, sites: Sequence[int]) -> None:
-        refuse_hooked(denoiser)
-        known = [attn for _, attn in attention_sites(denoiser)]
-        refuse_missing_sites(sites, len(known))
-        for number in sites:
-            attn = known[number]
-            if getattr(attn, "fused_projections", False):
-                raise SubstitutionError(
-                    f"site {number} has fused projections: unfuse_qkv_projections()"
-                )
+    def _refuse(self) -> None:
+        refuse_hooked(self._denoiser)
+        for number, attn in self._modules.items():
+            self._refuse_site(f"site {number}", attn)
             if not _text_layers(attn):
                 raise SubstitutionError(
                     f"site {number} has no key and value layers for text alone: two passes cannot patch it"

@@ -136,9 +136,9 @@ def run(options: Options, progress: ProgressReporter | None = None) -> Evaluatio
 def _manifest(options: Options, pipe: Any, folder: Path) -> Manifest:
     """The model's manifest, with the sites and the start that were asked for instead of its own."""
     adapter = adapter_for(pipe)
-    manifest = find_manifest(adapter.denoiser(pipe), folder)
+    names = adapter.site_names(pipe)
+    manifest = find_manifest(adapter.denoiser(pipe), names, folder)
     if (sites := options.chosen) is not None:
-        names = [name for name, _ in adapter.sites(pipe)]
         if max(sites) >= len(names):
             raise InvalidInput(
                 "--sites", f"{max(sites)} is not there; sites are 0 to {len(names) - 1}"

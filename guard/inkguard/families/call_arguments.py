@@ -8,7 +8,7 @@ classes. docs/guides/substitution.md says for each way what is done about it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -158,13 +158,21 @@ _KNOWN = (
 )
 
 
-def refuse_unknown(call: Mapping[str, Any]) -> None:
-    """Raise InvalidInput for an argument of a pipeline call that might bring in text unread."""
+def refuse_unknown(
+    call: Mapping[str, Any], texts: Collection[str], settings: Collection[str]
+) -> None:
+    """Raise InvalidInput for an argument of a pipeline call that might bring in text unread.
+
+    `texts` are the text arguments that the pipeline's adapter checks, and `settings` those that bring in no text
+    beside `SETTINGS`.
+    """
     for name, value in call.items():
-        if name not in _KNOWN:
+        if name not in _KNOWN and name not in settings:
             raise InvalidInput(
                 name, "inkguard does not know whether this argument brings in text: leave it out"
             )
+        if name in TEXTS and name not in texts and value is not None:
+            raise InvalidInput(name, "this pipeline has no such text: leave it out")
         if name in ATTENTION and value:
             for key in value:
                 if key not in _ATTENTION_KEYS:

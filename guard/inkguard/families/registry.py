@@ -1,108 +1,196 @@
-"""One small adapter per pipeline family, with one call shape; families.py says which classes it goes for."""
+"""The register of pipeline families, and what is looked up in it by a pipeline's class."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import torch
 from torch import nn
 
+from inkguard.edit.diffusers_internals import plain
 from inkguard.edit.substitution import Substitution
 from inkguard.errors import UnsupportedModel
-from inkguard.families.deepfloyd.adapter import IfAdapter
-from inkguard.families.flux.adapter import FluxAdapter
-from inkguard.families.pixart.adapter import PixArtAdapter
-from inkguard.families.qwen_image.adapter import QwenAdapter
-from inkguard.families.sana.adapter import SanaAdapter
-from inkguard.families.sd.adapter import SdAdapter
-from inkguard.families.sd3.adapter import Sd3Adapter
-from inkguard.families.sdxl.adapter import SdxlAdapter
-from inkguard.families.supported import FAMILIES, why_not
-from inkguard.manifests.manifest import Manifest
+from inkguard.families.base import Adapter
+from inkguard.families.call_arguments import EMBEDDINGS, NEGATIVE, TEXTS
+from inkguard.families.unsupported import why_not
+from inkguard.manifests.manifest import Manifest, choose_manifest
 
-__all__ = ["Adapter", "adapter_for"]
-
-
-class Adapter(Protocol):
-    """What the guard needs to know of a pipeline family."""
-
-    @property
-    def edit(self) -> type[Substitution]:
-        """How the denoiser is edited."""
-
-    @property
-    def denoiser_component(self) -> str:
-        """The pipeline's attribute that holds the denoiser."""
-
-    @property
-    def text_arguments(self) -> tuple[str, ...]:
-        """Arguments of the call whose text the picture may show."""
-
-    @property
-    def embedding_arguments(self) -> tuple[str, ...]:
-        """Arguments that bring text in unread; calls that use them are refused, but for declared ones."""
-
-    @property
-    def declared_arguments(self) -> tuple[str, ...]:
-        """Those of them that may be given beside the text that they were made of."""
-
-    @property
-    def in_template(self) -> bool:
-        """Whether the encoder reads the prompt within a text of the pipeline's own."""
-
-    def encode_declared(
-        self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Sequence[str]]
-    ) -> dict[str, torch.Tensor]:
-        """What `declared_arguments` would be for `texts`: (rows, tokens, width), pooled (rows, width)."""
-
-    def denoiser(self, pipe: Any) -> Any:
-        """The module that is edited."""
-
-    def sites(self, pipe: Any) -> list[tuple[str, nn.Module]]:
-        """Name in the denoiser and attention module of every site, in order of execution."""
-
-    def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
-        """What the text encoder reads of `text` in the argument `name` of the pipeline call `call`.
-
-        Raises InvalidInput, without quoting it, for text that the pipeline cannot read.
-        """
-
-    def check_size(self, pipe: Any, width: int | None, height: int | None) -> None:
-        """Raise InvalidInput for a size in pixels that the model cannot draw; None is its default."""
-
-    def substituted(
-        self,
-        pipe: Any,
-        manifest: Manifest,
-        call: Mapping[str, Any],
-        rows: Sequence[int],
-        donors: Mapping[str, Sequence[str]],
-    ) -> Substitution:
-        """A `with` block for the pipeline call `call`.
-
-        `call` holds its text arguments as lists; `rows` are the flagged ones, `donors` the same
-        lists with donor text in those rows.
-        """
+__all__ = [
+    "Adapter",
+    "Family",
+    "adapter_for",
+    "families",
+    "family_of",
+    "manifest_for",
+    "register_family",
+    "substituted",
+]
 
 
-_ADAPTERS: Mapping[str, Adapter] = {
-    "flux": FluxAdapter(),
-    "if": IfAdapter(),
-    "pixart": PixArtAdapter(),
-    "qwen": QwenAdapter(),
-    "sana": SanaAdapter(),
-    "sd": SdAdapter(),
-    "sd3": Sd3Adapter(),
-    "sdxl": SdxlAdapter(),
-}
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Family:
+    """Pipelines that are called and edited in one way: all that the guard knows of them.
+
+    `pipelines` are the classes, each exactly (what is derived from one is another class); diffusers' own may be
+    given by name, so that they need not be imported. `denoiser` is the class that is edited, and `config`
+    are the fields of its configuration that a manifest holds: those that decide which sites there are, or
+    that tell checkpoints of the family apart. Fields that a later diffusers adds are then of no account.
+    """
+
+    name: str
+    pipelines: tuple[str | type, ...]
+    denoiser: type[nn.Module]
+    adapter: Adapter
+    config: tuple[str, ...]
+
+
+_families: dict[str | type, Family] = {}
+"""By pipeline class, or the name of one of diffusers' own."""
+
+
+def register_family(family: Family) -> None:
+    """Let the guard take pipelines of a family, in this process.
+
+    There is no other way: no entry point or plug-in folder is searched. A family says which arguments carry
+    text, so one that came along with some installed package could have a server draw text that nobody checked.
+
+    Raises ValueError for a family that could leave text unchecked. One of its pipelines is in the register
+    already, or takes text that the adapter does not name, or hides arguments behind `**kwargs` whose defaults
+    the guard needs. Or the adapter takes an argument for what it is not, or its edit does not know the denoiser.
+    Example::
+
+        class MyAdapter(SdAdapter):
+            settings = frozenset({"sharpness"})
+
+        register_family(
+            Family(
+                name="mine",
+                pipelines=(MyPipeline,),
+                denoiser=UNet2DConditionModel,
+                adapter=MyAdapter(),
+                config=UNET_CONFIG,
+            )
+        )
+    """
+    adapter = family.adapter
+    if not issubclass(family.denoiser, adapter.edit.denoisers):
+        raise ValueError(f"{adapter.edit.__name__} does not edit a {family.denoiser.__name__}")
+    _refuse_names(adapter)
+    for kind in family.pipelines:
+        if kind in _families or (isinstance(kind, type) and _name_of(kind) in _families):
+            raise ValueError(f"{kind} is registered already")
+        if isinstance(kind, type):
+            _refuse_parameters(kind, adapter)
+    _families.update(dict.fromkeys(family.pipelines, family))
+
+
+def families() -> tuple[Family, ...]:
+    """What is registered, in the order in which it was."""
+    return tuple(dict.fromkeys(_families.values()))
+
+
+def family_of(pipe: Any) -> Family:
+    """The family of a pipeline's class; raises UnsupportedModel, with the reason, for others."""
+    kind = type(pipe)
+    family = _families.get(kind) or _families.get(_name_of(kind))
+    if family is None:
+        raise UnsupportedModel(why_not(kind))
+    return family
 
 
 def adapter_for(pipe: Any) -> Adapter:
-    """The adapter of a diffusers pipeline's class; raises UnsupportedModel, with the reason, for others."""
-    kind = type(pipe)
-    family = FAMILIES.get(kind.__name__)
-    # A class of the same name from elsewhere may take text that the adapter does not know of.
-    if family is None or family.adapter is None or kind.__module__.split(".")[0] != "diffusers":
-        raise UnsupportedModel(why_not(kind))
-    return _ADAPTERS[family.adapter]
+    """The adapter of a pipeline's class; raises UnsupportedModel, with the reason, for others."""
+    return family_of(pipe).adapter
+
+
+def manifest_for(
+    pipe: Any,
+    folder: Path | None,
+    *,
+    given: Manifest | None = None,
+    fallback: bool = False,
+    unreached: bool = False,
+) -> Manifest | None:
+    """The manifest to draw by with a pipeline from `folder`; options and errors are `choose_manifest`'s."""
+    adapter = adapter_for(pipe)
+    return choose_manifest(
+        plain(adapter.denoiser(pipe)),
+        adapter.site_names(pipe),
+        folder,
+        given=given,
+        fallback=fallback,
+        unreached=unreached,
+    )
+
+
+def substituted(
+    pipe: Any,
+    call: Mapping[str, Any],
+    donors: Sequence[str],
+    sites: Sequence[int],
+    *,
+    start_step: int = 0,
+) -> Substitution:
+    """A `with` block in which the pipeline call `call` reads `donors` at some `sites`, without a guard.
+
+    `donors` has a text for each prompt; where it is the prompt itself, that row is left alone. `sites` are
+    numbers in the order in which the model runs them. The first `start_step` steps run unedited.
+    Whatever happens within, the model is afterwards as it was. Raises UnsupportedModel for a
+    pipeline of no family, and SubstitutionError where the edit could be skipped or go wrong. Example::
+
+        call = {"prompt": ['a sign that says "HELLO"'], "num_inference_steps": 28}
+        with substituted(pipe, call, ['a sign that says "WORLD"'], sites=[10]):
+            image = pipe(**call).images[0]
+
+    The edit is that of Staniszewski et al., Precise Parameter Localization for Textual Generation in
+    Diffusion Models, ICLR 2025 (docs/guides/substitution.md).
+    """
+    adapter = adapter_for(pipe)
+    names = adapter.site_names(pipe)
+    manifest = Manifest(
+        name="given sites",
+        pipeline=type(pipe).__name__,
+        denoiser=type(plain(adapter.denoiser(pipe))).__name__,
+        config={},
+        weights_digest=None,
+        source="given",
+        sites=tuple(sites),
+        modules=tuple(names[site] if 0 <= site < len(names) else "" for site in sites),
+        start_step=start_step,
+    )
+    rows = [
+        n for n, (own, donor) in enumerate(zip(call["prompt"], donors, strict=True)) if own != donor
+    ]
+    return adapter.substituted(pipe, manifest, call, rows, {"prompt": [*donors]})
+
+
+def _name_of(kind: type) -> str:
+    """The name of one of diffusers' own classes; a class of that name from elsewhere may take other text."""
+    return kind.__name__ if kind.__module__.split(".")[0] == "diffusers" else ""
+
+
+def _refuse_names(adapter: Adapter) -> None:
+    """Raise ValueError where an adapter takes an argument for what it is not."""
+    texts, embeddings = {*adapter.text_arguments}, {*adapter.embedding_arguments}
+    if "prompt" not in texts or not texts <= TEXTS:
+        raise ValueError(f"text_arguments must be `prompt` and others of {sorted(TEXTS)}")
+    if not embeddings <= EMBEDDINGS | NEGATIVE:
+        raise ValueError(f"embedding_arguments must be of {sorted(EMBEDDINGS | NEGATIVE)}")
+    textual = {
+        n for n in adapter.settings if any(part in n for part in ("prompt", "embeds", "text"))
+    }
+    if textual:
+        raise ValueError(f"{sorted(textual)} are no settings: they sound like text")
+
+
+def _refuse_parameters(kind: Any, adapter: Adapter) -> None:
+    """Raise ValueError where a pipeline's call has text that nobody checks, or hides what the guard looks up."""
+    parameters = {*inspect.signature(kind.__call__).parameters}
+    if unread := TEXTS & parameters - {*adapter.text_arguments}:
+        raise ValueError(f"{kind.__name__} takes {sorted(unread)}, which nobody would check")
+    needed = {*adapter.text_arguments, adapter.guidance_argument, "num_inference_steps"}
+    if hidden := needed - parameters:
+        raise ValueError(f"the call of {kind.__name__} does not name {sorted(hidden)}")

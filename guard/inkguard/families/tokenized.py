@@ -11,40 +11,37 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from inkguard.edit.compiled import plain
+from inkguard.edit.diffusers_internals import plain
 from inkguard.errors import InvalidInput
+from inkguard.families.base import Adapter
 from inkguard.families.call_defaults import argument
 
 __all__ = ["readings", "refuse_learned_tokens", "written_out"]
 
-_ENCODERS = {
-    "tokenizer": "text_encoder",
-    "tokenizer_2": "text_encoder_2",
-    "tokenizer_3": "text_encoder_3",
-}
-_IF_LIMIT = 77
-"""The tokens that IF's `encode_prompt` sets, which has no argument for it."""
 _TEMPLATE_TOKENS = 4
 """How far a template around the prompt may move the cut: its own tokens join with the prompt's."""
 
 
-def readings(pipe: Any, call: Mapping[str, Any], text: str, *, in_template: bool) -> list[str]:
+def readings(adapter: Adapter, pipe: Any, call: Mapping[str, Any], text: str) -> list[str]:
     """What else than `text` the tokenizers of the pipeline call `call` may make of it; often nothing.
 
-    With `in_template` the encoder reads the text within a template, and the place of the cut is
-    known to a few tokens only: all places are given.
+    Where the encoder reads the text within a template, the place of the cut is known to a few tokens
+    only: all places are given.
     """
     found: list[str] = []
-    for tokenizer, encoder in _tokenizers(pipe):
+    for tokenizer, encoder in _tokenizers(adapter, pipe):
         found += _without_special(tokenizer, text)
-        found += _cut(tokenizer, text, _limit(pipe, call, tokenizer, encoder), in_template)
+        limit = _limit(adapter, pipe, call, tokenizer, encoder)
+        found += _cut(tokenizer, text, limit, adapter.in_template)
     return [r for r in dict.fromkeys(found) if r.strip() and r != text]
 
 
-def refuse_learned_tokens(pipe: Any, name: str, text: str, declared: Mapping[str, str]) -> None:
+def refuse_learned_tokens(
+    adapter: Adapter, pipe: Any, name: str, text: str, declared: Mapping[str, str]
+) -> None:
     """Raise InvalidInput for a token of textual inversion in `text` whose meaning is not declared."""
     left = written_out(text, declared)
-    for tokenizer, tokens in _learned(pipe):
+    for tokenizer, tokens in _learned(adapter, pipe):
         # CLIP's tokenizer finds its added tokens in any letter case, and others as they are.
         read = {*tokenizer(left, verbose=False).input_ids}
         if any(token in left or number in read for token, number in tokens.items()):
@@ -72,19 +69,22 @@ def written_out(text: str, declared: Mapping[str, str]) -> str:
     )
 
 
-def _tokenizers(pipe: Any) -> Iterator[tuple[Any, Any]]:
+def _tokenizers(adapter: Adapter, pipe: Any) -> Iterator[tuple[Any, Any]]:
     """Every tokenizer of a pipeline, and the encoder that reads what it makes."""
-    for name, encoder in _ENCODERS.items():
+    for name, encoder in adapter.encoders.items():
         tokenizer = getattr(pipe, name, None)
         if callable(tokenizer):
             yield tokenizer, getattr(pipe, encoder, None)
 
 
-def _limit(pipe: Any, call: Mapping[str, Any], tokenizer: Any, encoder: Any) -> int:
+def _limit(
+    adapter: Adapter, pipe: Any, call: Mapping[str, Any], tokenizer: Any, encoder: Any
+) -> int:
     """How many tokens of a text reach `encoder`, the tokenizer's own marks among them."""
     if "CLIP" in type(plain(encoder)).__name__:
         return int(tokenizer.model_max_length)
-    return int(argument(pipe, call, "max_sequence_length") or _IF_LIMIT)
+    asked = argument(pipe, call, "max_sequence_length")
+    return int(asked or adapter.token_limit or tokenizer.model_max_length)
 
 
 def _cut(tokenizer: Any, text: str, limit: int, in_template: bool) -> list[str]:
@@ -131,14 +131,14 @@ def _without_special(tokenizer: Any, text: str) -> list[str]:
     return [joined, apart]
 
 
-def _learned(pipe: Any) -> Iterator[tuple[Any, dict[str, int]]]:
+def _learned(adapter: Adapter, pipe: Any) -> Iterator[tuple[Any, dict[str, int]]]:
     """Tokens that were added to tokenizers which textual inversion can teach, with their numbers.
 
     Other tokenizers (Gemma's, Qwen's) have added tokens from the start.
     """
     if not hasattr(pipe, "load_textual_inversion"):
         return
-    for tokenizer, _ in _tokenizers(pipe):
+    for tokenizer, _ in _tokenizers(adapter, pipe):
         special = {*map(str, tokenizer.all_special_tokens)}
         known = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special}
         learned = {t: n for t, n in tokenizer.get_added_vocab().items() if t not in special | known}

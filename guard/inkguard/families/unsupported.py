@@ -1,15 +1,27 @@
-"""Why the other pipeline classes of diffusers are not guarded: data of families.py.
+"""Why the other pipeline classes of diffusers are not guarded.
 
-Each reason is what their code says (diffusers 0.42), or that it was not examined.
+Each reason is what their code says (diffusers 0.42), or that it was not examined. Every class that diffusers
+exports and whose call takes a prompt belongs to a registered family or is here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-__all__ = ["REFUSED"]
+import diffusers
 
-REFUSED: Mapping[str, Mapping[str, str]] = {
+__all__ = ["UNSUPPORTED", "Unsupported", "why_not"]
+
+
+class Unsupported(NamedTuple):
+    """Why a class is refused; `denoiser` is the class that would be edited, empty where no picture is drawn."""
+
+    denoiser: str
+    reason: str
+
+
+_REFUSED: Mapping[str, Mapping[str, str]] = {
     (
         "Perturbed-attention guidance (PAG) puts processors of its own on the model, and a call "
         "that is stopped leaves them there"
@@ -291,3 +303,69 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Classes that draw pictures of a prompt, by reason and denoiser."""
+
+_OUT_OF_SCOPE: Mapping[str, str] = {
+    "It makes video": """
+        AllegroPipeline AnimateDiffControlNetPipeline AnimateDiffPAGPipeline
+        AnimateDiffPipeline AnimateDiffSDXLPipeline AnimateDiffSparseControlNetPipeline
+        AnimateDiffVideoToVideoControlNetPipeline AnimateDiffVideoToVideoPipeline
+        AnyFlowFARPipeline AnyFlowPipeline ChronoEditPipeline CogVideoXFunControlPipeline
+        CogVideoXImageToVideoPipeline CogVideoXPipeline CogVideoXVideoToVideoPipeline
+        ConsisIDPipeline Cosmos2VideoToWorldPipeline Cosmos2_5_PredictBasePipeline
+        Cosmos2_5_TransferPipeline Cosmos3OmniPipeline CosmosTextToWorldPipeline
+        CosmosVideoToWorldPipeline EasyAnimateControlPipeline EasyAnimateInpaintPipeline
+        EasyAnimatePipeline HeliosPipeline HeliosPyramidPipeline
+        HunyuanSkyreelsImageToVideoPipeline HunyuanVideo15ImageToVideoPipeline
+        HunyuanVideo15Pipeline HunyuanVideoFramepackPipeline
+        HunyuanVideoImageToVideoPipeline HunyuanVideoPipeline I2VGenXLPipeline
+        Kandinsky5I2VPipeline Kandinsky5T2VPipeline Kandinsky6TI2VAPipeline
+        LTX2ConditionPipeline LTX2DFRPipeline LTX2DFRTemporalRefinePipeline LTX2HDRPipeline
+        LTX2ImageToVideoPipeline LTX2InContextPipeline LTX2Pipeline LTXConditionPipeline
+        LTXI2VLongMultiPromptPipeline LTXImageToVideoPipeline LTXPipeline LattePipeline
+        LucyEditPipeline MochiPipeline MotifVideoImage2VideoPipeline MotifVideoPipeline
+        PIAPipeline SanaImageToVideoPipeline SanaVideoPipeline SanaWMPipeline
+        SkyReelsV2DiffusionForcingImageToVideoPipeline SkyReelsV2DiffusionForcingPipeline
+        SkyReelsV2DiffusionForcingVideoToVideoPipeline SkyReelsV2ImageToVideoPipeline
+        SkyReelsV2Pipeline TextToVideoSDPipeline TextToVideoZeroPipeline
+        TextToVideoZeroSDXLPipeline VideoToVideoSDPipeline WanAnimatePipeline
+        WanImageToVideoPipeline WanPipeline WanVACEPipeline WanVideoToVideoPipeline""",
+    "It makes sound": """
+        AceStepPipeline AudioLDM2Pipeline AudioLDMPipeline LongCatAudioDiTPipeline
+        MusicLDMPipeline StableAudio3AudioToAudioPipeline StableAudio3InpaintPipeline
+        StableAudio3Pipeline StableAudioPipeline""",
+    "It writes text": "DiffusionGemmaPipeline LLaDA2Pipeline",
+    "It makes three-dimensional objects": "ShapEPipeline",
+    "It makes embeddings for another pipeline, and no picture": """
+        FluxPriorReduxPipeline KandinskyPriorPipeline KandinskyV22PriorEmb2EmbPipeline
+        KandinskyV22PriorPipeline StableCascadePriorPipeline WuerstchenPriorPipeline""",
+}
+"""Classes that make something else, by reason."""
+
+UNSUPPORTED: Mapping[str, Unsupported] = {
+    name: Unsupported(denoiser, reason)
+    for reason, denoisers in {**_REFUSED, **{r: {"": n} for r, n in _OUT_OF_SCOPE.items()}}.items()
+    for denoiser, names in denoisers.items()
+    for name in names.split()
+}
+"""By the name of the pipeline class."""
+
+
+def why_not(kind: type) -> str:
+    """Why pipelines of a class are not guarded, in a sentence."""
+    name = kind.__name__
+    if kind.__module__.split(".")[0] != "diffusers":
+        return (
+            f"{name} is not supported: it is not one of diffusers' own classes, so which of its "
+            f"arguments carry text is not known; register_family can say so (docs/reference/families.md)"
+        )
+    if name.endswith("ModularPipeline"):
+        return (
+            f"{name} is not supported: its arguments are those of its blocks, so which of them "
+            f"carry text is not known"
+        )
+    if name not in UNSUPPORTED:
+        return (
+            f"{name} is not supported: it takes no prompt, or is not in the diffusers that this "
+            f"version knows (installed: {diffusers.__version__}). docs/reference/families.md lists what is"
+        )
+    return f"{name} is not supported: {UNSUPPORTED[name].reason}. docs/reference/families.md lists what is"

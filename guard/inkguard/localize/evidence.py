@@ -12,44 +12,13 @@ from typing import Any
 
 import yaml
 
+from inkguard.families.registry import family_of
 from inkguard.localize.plan import RULE, LocalizationResult
 from inkguard.localize.sweep import Sweep, SweepScore
 from inkguard.manifests.manifest import NUMBERING, digest_config
 
 __all__ = ["manifest_data", "versions", "write_manifest"]
 
-_CONFIG_FIELDS = {
-    "SD3Transformer2DModel": (
-        "num_layers",
-        "num_attention_heads",
-        "attention_head_dim",
-        "joint_attention_dim",
-        "caption_projection_dim",
-        "pooled_projection_dim",
-        "in_channels",
-        "patch_size",
-        "sample_size",
-        "dual_attention_layers",
-    ),
-    "UNet2DConditionModel": (
-        "in_channels",
-        "out_channels",
-        "sample_size",
-        "down_block_types",
-        "mid_block_type",
-        "up_block_types",
-        "block_out_channels",
-        "layers_per_block",
-        "transformer_layers_per_block",
-        "attention_head_dim",
-        "cross_attention_dim",
-        "encoder_hid_dim",
-        "encoder_hid_dim_type",
-        "addition_embed_type",
-        "projection_class_embeddings_input_dim",
-    ),
-}
-"""Fields that decide which sites there are, or tell checkpoints of a family apart."""
 _SHOWN = {
     "prompt": "source_similarity",
     "prompt_exact": "source_exact",
@@ -88,9 +57,7 @@ def manifest_data(
 ) -> dict[str, Any]:
     """A manifest in the format of `inkguard.manifests.manifest`, as plain data."""
     denoiser, final = sweep.drawer.denoiser, result.final
-    public = {k: v for k, v in denoiser.config.items() if not k.startswith("_")}
-    fields = _CONFIG_FIELDS.get(type(denoiser).__name__, tuple(public))
-    config = {k: public[k] for k in fields if k in public}
+    config = {k: denoiser.config[k] for k in family_of(pipe).config if k in denoiser.config}
     substitution: dict[str, Any] = {
         "numbering": NUMBERING,
         "sites": list(final.sites),

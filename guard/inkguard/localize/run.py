@@ -87,7 +87,7 @@ def run(options: Options, progress: ProgressReporter | None = None) -> Localizat
             result = localize(sweep, search, progress, total)
             _write(options, result, sweep, pipe, weights, call, settings)
             if options.install and result.choice.reached:
-                result.installed = _install(options.out / "manifest.yaml", folder, drawer.denoiser)
+                result.installed = _install(options.out / "manifest.yaml", folder, pipe)
         except OSError as error:
             raise MeasureError(
                 f"{error.filename or options.out}: {error.strerror or error}. What was measured until now is "
@@ -104,12 +104,14 @@ def _refuse_install(folder: Path) -> None:
         raise InvalidInput("--install", f"{folder} cannot be written to")
 
 
-def _install(manifest: Path, folder: Path, denoiser: Any) -> Path:
+def _install(manifest: Path, folder: Path, pipe: Any) -> Path:
     """Put a manifest where `find_manifest` looks first; another one that was there becomes .old.
 
     Raises ManifestError where it does not fit the model, and OSError.
     """
-    found = list(load_manifest(manifest).differences(denoiser, digest_weights(folder)))
+    adapter = adapter_for(pipe)
+    denoiser, names = adapter.denoiser(pipe), adapter.site_names(pipe)
+    found = list(load_manifest(manifest).differences(denoiser, names, digest_weights(folder)))
     if found:
         raise ManifestError(f"{manifest} does not fit the model in {folder}: {'; '.join(found)}")
     place, content = folder / FILE_NAME, manifest.read_bytes()
@@ -135,7 +137,9 @@ def _call(options: Options, pipe: Any, folder: Path) -> dict[str, Any]:
     try:
         # The folder's own even where its sites no longer fit: the call is the model's all the same.
         manifest = (
-            load_manifest(own) if own.exists() else find_manifest(adapter.denoiser(pipe), folder)
+            load_manifest(own)
+            if own.exists()
+            else find_manifest(adapter.denoiser(pipe), adapter.site_names(pipe), folder)
         )
         call = dict(manifest.call)
     except UnsupportedModel:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from inkguard.edit.compiled import plain
-from inkguard.edit.sites import attention_sites
+from inkguard.edit.diffusers_internals import plain
 from inkguard.errors import ManifestError, UnsupportedModel
 from inkguard.frozen import FrozenDict, freeze
 
@@ -90,8 +89,13 @@ class Manifest:
             return self.start_step
         return self.start_step * steps // self.of_steps
 
-    def differences(self, denoiser: Any, weights_digest: str | None) -> Iterator[str]:
-        """Say how a diffusers denoiser (and its weights, where digested) differs from the manifest's."""
+    def differences(
+        self, denoiser: Any, names: Sequence[str], weights_digest: str | None
+    ) -> Iterator[str]:
+        """Say how a diffusers denoiser (and its weights, where digested) differs from the manifest's.
+
+        `names` are the modules of its sites, in the order in which it runs them.
+        """
         denoiser = plain(denoiser)
         if type(denoiser).__name__ != self.denoiser:
             yield f"the denoiser is a {type(denoiser).__name__}, the manifest is for {self.denoiser}"
@@ -103,7 +107,6 @@ class Manifest:
                 yield f"{key} is {found!r}, the manifest says {expected!r}"
         if self.weights_digest and weights_digest and weights_digest != self.weights_digest:
             yield f"the weights are {weights_digest[:19]}..., the manifest says {self.weights_digest[:19]}..."
-        names = [name for name, _ in attention_sites(denoiser)]
         for site, module in zip(self.sites, self.modules, strict=True):
             if not 0 <= site < len(names):
                 yield f"there is no site {site}: the model has sites 0 to {len(names) - 1}"
@@ -173,6 +176,7 @@ def shipped_manifests() -> list[Path]:
 
 def choose_manifest(
     denoiser: Any,
+    names: Sequence[str],
     folder: Path | None,
     *,
     given: Manifest | None = None,
@@ -185,7 +189,7 @@ def choose_manifest(
     one whose measurement missed its goal (`reached: false`), unless `unreached` takes it.
     """
     try:
-        manifest = find_manifest(denoiser, folder) if given is None else given
+        manifest = find_manifest(denoiser, names, folder) if given is None else given
     except UnsupportedModel:
         if not fallback:
             raise
@@ -199,8 +203,8 @@ def choose_manifest(
     return manifest
 
 
-def find_manifest(denoiser: Any, folder: Path | None) -> Manifest:
-    """The manifest that fits: the one in the model's folder, else a shipped one.
+def find_manifest(denoiser: Any, names: Sequence[str], folder: Path | None) -> Manifest:
+    """The manifest that fits a denoiser and its sites' `names`: the one in the model's folder, else a shipped one.
 
     Raises ManifestError where the folder's own manifest does not fit, naming the differences, and
     UnsupportedModel where there is none.
@@ -208,12 +212,12 @@ def find_manifest(denoiser: Any, folder: Path | None) -> Manifest:
     digest = digest_weights(folder) if folder is not None else None
     if folder is not None and (own := folder / FILE_NAME).exists():
         manifest = load_manifest(own)
-        if found := list(manifest.differences(denoiser, digest)):
+        if found := list(manifest.differences(denoiser, names, digest)):
             raise ManifestError(f"{own} does not fit its model: {'; '.join(found)}")
         return manifest
     for path in shipped_manifests():
         manifest = load_manifest(path)
-        if not list(manifest.differences(denoiser, digest)):
+        if not list(manifest.differences(denoiser, names, digest)):
             return manifest
     raise UnsupportedModel(
         f"no manifest fits this {type(plain(denoiser)).__name__}: its text layers have not been measured. "

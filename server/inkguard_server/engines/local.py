@@ -14,10 +14,10 @@ from inkguard.check.checker import Checker
 from inkguard.draw.guarded_pipeline import GuardedPipeline
 from inkguard.draw.load import load_pipeline
 from inkguard.errors import Cancelled
-from inkguard.families.registry import adapter_for
+from inkguard.families.registry import adapter_for, manifest_for
 from inkguard.frozen import FrozenDict
 from inkguard.guard import Guard
-from inkguard.manifests.manifest import Manifest, choose_manifest
+from inkguard.manifests.manifest import Manifest
 from inkguard.picture import Picture
 from inkguard.types import Action, CheckResult, Progress, Request, Result
 from inkguard.verify import reader_for
@@ -174,12 +174,7 @@ def _draw(
 def _load(model: ModelSettings, settings: Settings) -> _Model:
     dtype = getattr(torch, settings.dtype)
     pipe, folder = load_pipeline(model.path, device=settings.device, dtype=dtype)
-    manifest = choose_manifest(
-        adapter_for(pipe).denoiser(pipe),
-        folder,
-        fallback=model.fallback,
-        unreached=model.unreached,
-    )
+    manifest = manifest_for(pipe, folder, fallback=model.fallback, unreached=model.unreached)
     return _Model(pipe, manifest)
 
 

@@ -6,19 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from diffusers.models.transformers.transformer_flux import (
+    FluxAttnProcessor,
+    FluxIPAdapterAttnProcessor,
+)
 
-from inkguard.edit.encoder_cache import encoded_once
-from inkguard.edit.rows import flagged_prompts
+from inkguard.edit.rows import FlaggedPrompt, flagged_prompts
 from inkguard.errors import SubstitutionError
-from inkguard.families.call_defaults import argument, first_step, pictures_each
+from inkguard.families.base import Adapter, Encoded
+from inkguard.families.call_defaults import argument
 from inkguard.families.flux.edit import FluxShadow
-from inkguard.families.transformer import TransformerAdapter
-from inkguard.manifests.manifest import Manifest
 
 __all__ = ["FluxAdapter"]
 
 
-class FluxAdapter(TransformerAdapter):
+class FluxAdapter(Adapter):
     """`FluxPipeline` and its image-to-image, inpainting, filling and ControlNet variants.
 
     T5 reads `prompt_2` (`prompt` where that is not given), and its states are the text that sites read.
@@ -30,56 +32,47 @@ class FluxAdapter(TransformerAdapter):
     edit = FluxShadow
     text_arguments = ("prompt", "prompt_2")
     embedding_arguments = ("prompt_embeds", "pooled_prompt_embeds")
+    guidance_argument = "true_cfg_scale"
+    processors = frozenset({FluxAttnProcessor, FluxIPAdapterAttnProcessor})
 
-    @encoded_once
-    def substituted(
+    def flagged(
         self,
         pipe: Any,
-        manifest: Manifest,
         call: Mapping[str, Any],
         rows: Sequence[int],
         donors: Mapping[str, Sequence[str]],
-    ) -> FluxShadow:
-        own, _ = self._encode(pipe, call, call)
-        donor, pooled = self._encode(pipe, call, donors)
+        device: torch.device,
+        *,
+        swap_pooled: bool,
+    ) -> list[FlaggedPrompt]:
+        own = self.encode(pipe, call, call, device).states
+        donor = self.encode(pipe, call, donors, device)
         _refuse_alike(own, rows, call["prompt"])
-        only_pooled = any(torch.equal(own[row], donor[row]) for row in rows)
-        swap = manifest.swap_pooled or only_pooled
-        return FluxShadow(
-            pipe.transformer,
-            manifest.sites,
-            flagged_prompts(own, donor, rows, pooled=pooled if swap else None),
-            unconditional=self._unconditional(pipe, call),
-            start_step=first_step(pipe, call, manifest),
-            pictures=pictures_each(pipe, call),
-        )
+        only_pooled = any(torch.equal(own[row], donor.states[row]) for row in rows)
+        pooled = donor.pooled if swap_pooled or only_pooled else None
+        return flagged_prompts(own, donor.states, rows, pooled=pooled)
 
-    @torch.no_grad()
-    def _encode(
-        self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Any], prefix: str = ""
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """T5's states (rows, tokens, width) and CLIP's pooled text, from the pipeline's own batch."""
+    def encode(
+        self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Any], device: torch.device
+    ) -> Encoded:
         states, pooled, _ = pipe.encode_prompt(
-            prompt=texts[f"{prefix}prompt"],
-            prompt_2=texts.get(f"{prefix}prompt_2"),
-            device=pipe._execution_device,
+            prompt=texts["prompt"],
+            prompt_2=texts.get("prompt_2"),
+            device=device,
             max_sequence_length=argument(pipe, call, "max_sequence_length"),
             lora_scale=(call.get("joint_attention_kwargs") or {}).get("scale"),
         )
-        return states, pooled
+        return Encoded(states, pooled)
 
-    def _unconditional(self, pipe: Any, call: Mapping[str, Any]) -> torch.Tensor | None:
-        """Negative prompts' states; as for SD3, the empty negative prompt needs no look."""
-        if (argument(pipe, call, "true_cfg_scale") or 1) <= 1:
-            return None
-        given: torch.Tensor | None = call.get("negative_prompt_embeds")
-        if given is not None:
-            return given
-        if call.get("negative_prompt") is None:
-            return None
-        if not any(call.get(name) for name in ("negative_prompt", "negative_prompt_2")):
-            return None
-        return self._encode(pipe, call, call, "negative_")[0]
+    def encode_negative(
+        self,
+        pipe: Any,
+        call: Mapping[str, Any],
+        texts: Mapping[str, Sequence[str]],
+        device: torch.device,
+    ) -> torch.Tensor | None:
+        # The pipeline reads no second negative prompt without a first one.
+        return super().encode_negative(pipe, call, texts, device) if "prompt" in texts else None
 
 
 def _refuse_alike(own: torch.Tensor, rows: Sequence[int], prompts: Sequence[str]) -> None:

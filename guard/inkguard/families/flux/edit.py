@@ -1,4 +1,4 @@
-"""The shadow text stream of FLUX.1 (joint.py says what that is).
+"""The shadow text stream of FLUX.1 (edit/shadow_stream.py says what that is).
 
 Double-stream blocks are SD3's, with rotary positions. In single-stream blocks text and picture are one
 sequence under one set of weights, so the shadow is norm, attention, `proj_mlp` and `proj_out` of the
@@ -15,48 +15,38 @@ from diffusers import FluxTransformer2DModel
 from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.transformers.transformer_flux import FluxAttnProcessor
 
-from inkguard.edit.rows import RowMatch
 from inkguard.edit.shadow_stream import (
     Heads,
-    JointShadow,
     ShadowProcessor,
+    ShadowStream,
     clip_half,
     dispatched,
     feed_text_forward,
 )
 
-__all__ = ["FluxShadow", "flux_sites"]
+__all__ = ["FluxShadow"]
 
 _Rotary = tuple[torch.Tensor, torch.Tensor]
 """Cosine and sine (T, width of a head) of text, then picture."""
 
 
-def flux_sites(transformer: FluxTransformer2DModel) -> list[tuple[str, Any]]:
-    """Name and attention module of every site: one a block, in the order of execution."""
-    return [
-        (f"{part}.{n}.attn", block.attn)
-        for part in ("transformer_blocks", "single_transformer_blocks")
-        for n, block in enumerate(getattr(transformer, part))
-    ]
+class FluxShadow(ShadowStream):
+    """Substitution in a `FluxTransformer2DModel`; `sites` are numbers of blocks."""
 
-
-class FluxShadow(JointShadow):
-    """Substitution in a `FluxTransformer2DModel`; `sites` are numbers of `flux_sites`."""
-
-    _model = FluxTransformer2DModel
+    denoisers = (FluxTransformer2DModel,)
     _processor = FluxAttnProcessor
 
-    @staticmethod
-    def _attentions(transformer: Any) -> list[tuple[str, Any]]:
-        return flux_sites(transformer)
+    @classmethod
+    def sites_of(cls, denoiser: Any) -> list[tuple[str, Any]]:
+        return [
+            (f"{part}.{n}.attn", block.attn)
+            for part in ("transformer_blocks", "single_transformer_blocks")
+            for n, block in enumerate(getattr(denoiser, part))
+        ]
 
     def _new_processor(self, index: int, block: Any, original: Any) -> ShadowProcessor:
         double = index < len(self._transformer.transformer_blocks)
         return (_DoubleProcessor if double else _SingleProcessor)(self, index, block, original)
-
-    def _embed(self, match: RowMatch) -> torch.Tensor:
-        embedded: torch.Tensor = self._transformer.context_embedder(match.donors)
-        return embedded
 
 
 class _DoubleProcessor(ShadowProcessor):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inkguard.families.projected_caption import CaptionAdapter
+from inkguard.families.caption_adapter import CaptionAdapter
 
 __all__ = ["PixArtAdapter"]
 
@@ -15,6 +15,6 @@ class PixArtAdapter(CaptionAdapter):
     Resolution bins and the size that conditions PixArt-alpha's time embedding are left as they are.
     """
 
-    def _unit(self, pipe: Any) -> int:
+    def unit(self, pipe: Any) -> int:
         # The pipelines want multiples of 8, and without bins the latents are cut into whole patches.
         return max(8, int(pipe.vae_scale_factor) * int(pipe.transformer.config.patch_size))

@@ -6,19 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from diffusers.models.transformers.transformer_qwenimage import QwenDoubleStreamAttnProcessor2_0
 
-from inkguard.edit.encoder_cache import encoded_once
-from inkguard.edit.rows import flagged_prompts
-from inkguard.errors import SubstitutionError
-from inkguard.families.call_defaults import argument, first_step, pictures_each
+from inkguard.edit.rows import FlaggedPrompt, flagged_prompts
+from inkguard.families.base import Adapter, Encoded
+from inkguard.families.call_defaults import argument
 from inkguard.families.qwen_image.edit import QwenShadow, pad_text
-from inkguard.families.transformer import TransformerAdapter
-from inkguard.manifests.manifest import Manifest
 
 __all__ = ["QwenAdapter"]
 
 
-class QwenAdapter(TransformerAdapter):
+class QwenAdapter(Adapter):
     """`QwenImagePipeline` and its image-to-image, inpainting and ControlNet variants.
 
     A language model reads the prompt inside of a template, whose first tokens are dropped. Texts are as
@@ -29,63 +27,39 @@ class QwenAdapter(TransformerAdapter):
 
     edit = QwenShadow
     in_template = True
-    text_arguments = ("prompt",)
     embedding_arguments = ("prompt_embeds", "prompt_embeds_mask")
+    guidance_argument = "true_cfg_scale"
+    processors = frozenset({QwenDoubleStreamAttnProcessor2_0})
 
-    @encoded_once
-    def substituted(
+    def flagged(
         self,
         pipe: Any,
-        manifest: Manifest,
         call: Mapping[str, Any],
         rows: Sequence[int],
         donors: Mapping[str, Sequence[str]],
-    ) -> QwenShadow:
-        if manifest.swap_pooled:
-            raise SubstitutionError(
-                f"the manifest {manifest.name!r} asks for the donor's pooled text, but Qwen-Image has "
-                f"no pooled text: set swap_pooled to false"
-            )
-        own, _ = self._encode(pipe, call, call["prompt"])
-        flagged, masks = self._encode(pipe, call, [donors["prompt"][row] for row in rows])
+        device: torch.device,
+        *,
+        swap_pooled: bool,
+    ) -> list[FlaggedPrompt]:
+        own = self.encode(pipe, call, call, device).states
+        found = self.encode(pipe, call, {"prompt": [donors["prompt"][row] for row in rows]}, device)
+        assert found.mask is not None
         # One place for each prompt; that of a harmless one is not looked at.
-        donor = flagged.new_zeros(len(own), *flagged.shape[1:])
-        donor[[*rows]], full = flagged, masks.new_zeros(len(own), masks.shape[1])
-        full[[*rows]] = masks
+        donor = found.states.new_zeros(len(own), *found.states.shape[1:])
+        mask = found.mask.new_zeros(len(own), found.mask.shape[1])
+        donor[[*rows]], mask[[*rows]] = found.states, found.mask
         tokens = max(own.shape[1], donor.shape[1])
         own, donor = pad_text(own, tokens), pad_text(donor, tokens)
-        masks = pad_text(full[..., None], tokens)[..., 0]
-        negative = self._unconditional(pipe, call)
-        return QwenShadow(
-            pipe.transformer,
-            manifest.sites,
-            flagged_prompts(own, donor, rows, masks=masks),
-            unconditional=None if negative is None else pad_text(negative, tokens),
-            start_step=first_step(pipe, call, manifest),
-            pictures=pictures_each(pipe, call),
-        )
+        return flagged_prompts(own, donor, rows, masks=pad_text(mask[..., None], tokens)[..., 0])
 
-    @torch.no_grad()
-    def _encode(
-        self, pipe: Any, call: Mapping[str, Any], texts: Sequence[str]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """States (rows, tokens, width) and mask (rows, tokens), from the batch that is given."""
+    def encode(
+        self, pipe: Any, call: Mapping[str, Any], texts: Mapping[str, Any], device: torch.device
+    ) -> Encoded:
         states, mask = pipe.encode_prompt(
-            prompt=list(texts),
-            device=pipe._execution_device,
+            prompt=list(texts["prompt"]),
+            device=device,
             max_sequence_length=argument(pipe, call, "max_sequence_length"),
         )
         if mask is None:  # the pipeline drops a mask that hides nothing
             mask = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
-        return states, mask
-
-    def _unconditional(self, pipe: Any, call: Mapping[str, Any]) -> torch.Tensor | None:
-        """Negative prompts' states; as for SD3, the empty negative prompt needs no look."""
-        if (argument(pipe, call, "true_cfg_scale") or 1) <= 1:
-            return None
-        given: torch.Tensor | None = call.get("negative_prompt_embeds")
-        if given is not None:
-            return given
-        negative = call.get("negative_prompt")
-        texts = [negative] if isinstance(negative, str) else negative
-        return self._encode(pipe, call, texts)[0] if texts and any(texts) else None
+        return Encoded(states, mask=mask)

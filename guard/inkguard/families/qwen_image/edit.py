@@ -1,4 +1,4 @@
-"""The shadow text stream of Qwen-Image (joint.py says what that is).
+"""The shadow text stream of Qwen-Image (edit/shadow_stream.py says what that is).
 
 Prompts are as long as their text here, zero-padded to the longest of a batch under a mask, and so are
 donors: prompt and donor may differ in length. That can be done right, since text positions count
@@ -20,18 +20,12 @@ from diffusers.models.transformers.transformer_qwenimage import (
 )
 from torch import nn
 
+from inkguard.edit.diffusers_internals import modulated
 from inkguard.edit.rows import RowMatch, match_rows
-from inkguard.edit.shadow_stream import Heads, JointShadow, ShadowProcessor, clip_half, dispatched
+from inkguard.edit.shadow_stream import Heads, ShadowProcessor, ShadowStream, clip_half, dispatched
+from inkguard.errors import SubstitutionError
 
-__all__ = ["QwenShadow", "pad_text", "qwen_sites"]
-
-
-def qwen_sites(transformer: QwenImageTransformer2DModel) -> list[tuple[str, Any]]:
-    """Name and attention module of every site: one a block, first to last."""
-    return [
-        (f"transformer_blocks.{n}.attn", block.attn)
-        for n, block in enumerate(transformer.transformer_blocks)
-    ]
+__all__ = ["QwenShadow", "pad_text"]
 
 
 def pad_text(x: torch.Tensor, tokens: int) -> torch.Tensor:
@@ -39,14 +33,14 @@ def pad_text(x: torch.Tensor, tokens: int) -> torch.Tensor:
     return F.pad(x, (0, 0, 0, max(0, tokens - x.shape[1])))
 
 
-class QwenShadow(JointShadow):
+class QwenShadow(ShadowStream):
     """Substitution in a `QwenImageTransformer2DModel`; `sites` are indices into `transformer_blocks`.
 
     All flagged prompts' `embeds` and `donor` have one length, at least that of the batch's text,
     padded by `pad_text`, as have `unconditional`. Padding of donors needs their `donor_mask`.
     """
 
-    _model = QwenImageTransformer2DModel
+    denoisers = (QwenImageTransformer2DModel,)
     _processor = QwenDoubleStreamAttnProcessor2_0
     _shapes: Any = None
     _rotary: torch.Tensor | None = None
@@ -54,12 +48,9 @@ class QwenShadow(JointShadow):
     @property
     def rotary(self) -> torch.Tensor:
         """Complex rotations (tokens, half the width of a head) of the donors' text."""
-        assert self._rotary is not None
+        if self._rotary is None:
+            raise SubstitutionError("the denoiser was called without the shapes of its pictures")
         return self._rotary
-
-    @staticmethod
-    def _attentions(transformer: Any) -> list[tuple[str, Any]]:
-        return qwen_sites(transformer)
 
     def _new_processor(self, index: int, block: Any, original: Any) -> ShadowProcessor:
         return _QwenProcessor(self, index, block, original)
@@ -112,7 +103,7 @@ class _QwenProcessor(ShadowProcessor):
             )
         stream = edit.text
         attention_part, forward_part = block.txt_mod(edit.temb).chunk(2, dim=-1)
-        normed, attention_gate = block._modulate(block.txt_norm1(stream), attention_part)
+        normed, attention_gate = modulated(block, block.txt_norm1(stream), attention_part)
         picture_rotary, text_rotary = image_rotary_emb
         picture = _project(attn, hidden_states, picture_rotary)
         text = _project_text(attn, encoder_hidden_states, text_rotary)
@@ -135,7 +126,7 @@ class _QwenProcessor(ShadowProcessor):
         )
         if shadow is not None:
             stream = stream + attention_gate * attn.to_add_out(shadow.flatten(2))
-            normed, forward_gate = block._modulate(block.txt_norm2(stream), forward_part)
+            normed, forward_gate = modulated(block, block.txt_norm2(stream), forward_part)
             edit.text = clip_half(stream + forward_gate * block.txt_mlp(normed))
         text_out, picture_out = attended.flatten(2).split([tokens, pictures], dim=1)
         picture_out = attn.to_out[0](picture_out.contiguous())

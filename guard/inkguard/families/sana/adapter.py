@@ -6,15 +6,17 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from diffusers import SanaSprintImg2ImgPipeline, SanaSprintPipeline
+from diffusers.models.attention_processor import (
+    SanaLinearAttnProcessor2_0,
+    SanaMultiscaleAttnProcessor2_0,
+)
+from diffusers.models.transformers.sana_transformer import SanaAttnProcessor2_0
 
 from inkguard.errors import InvalidInput
 from inkguard.families.call_defaults import argument
-from inkguard.families.projected_caption import CaptionAdapter
+from inkguard.families.caption_adapter import CaptionAdapter
 
 __all__ = ["SanaAdapter"]
-
-_SPRINT = (SanaSprintPipeline, SanaSprintImg2ImgPipeline)
 
 
 class SanaAdapter(CaptionAdapter):
@@ -25,6 +27,9 @@ class SanaAdapter(CaptionAdapter):
     """
 
     in_template = True
+    processors = frozenset(
+        {SanaAttnProcessor2_0, SanaLinearAttnProcessor2_0, SanaMultiscaleAttnProcessor2_0}
+    )
 
     def read_text(self, pipe: Any, call: Mapping[str, Any], name: str, text: str) -> str:
         """As in the base class; raises InvalidInput for an instruction other than the pipeline's own."""
@@ -37,18 +42,6 @@ class SanaAdapter(CaptionAdapter):
             )
         return super().read_text(pipe, call, name, text)
 
-    def _options(self, pipe: Any, call: Mapping[str, Any]) -> dict[str, Any]:
-        options = super()._options(pipe, call)
-        if isinstance(pipe, _SPRINT):
-            del options["do_classifier_free_guidance"]
-        return options | {
-            "complex_human_instruction": argument(pipe, call, "complex_human_instruction"),
-            "lora_scale": (call.get("attention_kwargs") or {}).get("scale"),
-        }
-
-    def _negative_options(self, pipe: Any, call: Mapping[str, Any]) -> dict[str, Any]:
-        return {**self._options(pipe, call), "complex_human_instruction": None}
-
-    def _unit(self, pipe: Any) -> int:
+    def unit(self, pipe: Any) -> int:
         patch = int(pipe.vae_scale_factor) * int(pipe.transformer.config.patch_size)
         return math.lcm(32, patch)  # the pipelines want multiples of 32

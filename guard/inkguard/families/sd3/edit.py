@@ -1,4 +1,4 @@
-"""The shadow text stream of Stable Diffusion 3 and 3.5 (joint.py says what that is).
+"""The shadow text stream of Stable Diffusion 3 and 3.5 (edit/shadow_stream.py says what that is).
 
 SD3.5's dual attention (`attn2`) reads the picture alone, so nothing is done there. With its skip-layer
 guidance the pipeline makes a further call that leaves blocks out (`skip_layers`): the shadow
@@ -15,31 +15,21 @@ import torch.nn.functional as F
 from diffusers import SD3Transformer2DModel
 from diffusers.models.attention_processor import JointAttnProcessor2_0
 
-from inkguard.edit.rows import RowMatch
-from inkguard.edit.shadow_stream import Heads, JointShadow, ShadowProcessor, feed_text_forward
-from inkguard.edit.sites import joint_attention_sites
+from inkguard.edit.shadow_stream import Heads, ShadowProcessor, ShadowStream, feed_text_forward
 
-__all__ = ["ShadowText"]
+__all__ = ["Sd3Shadow"]
 
 
-class ShadowText(JointShadow):
+class Sd3Shadow(ShadowStream):
     """Substitution in an `SD3Transformer2DModel`; `sites` are indices into its `transformer_blocks`."""
 
-    _model = SD3Transformer2DModel
+    denoisers = (SD3Transformer2DModel,)
     _processor = JointAttnProcessor2_0
     _token_dim = 2
     _text_first = False
 
-    @staticmethod
-    def _attentions(transformer: Any) -> list[tuple[str, Any]]:
-        return [*joint_attention_sites(transformer)]
-
     def _new_processor(self, index: int, block: Any, original: Any) -> ShadowProcessor:
         return _Sd3Processor(self, index, block, original)
-
-    def _embed(self, match: RowMatch) -> torch.Tensor:
-        embedded: torch.Tensor = self._transformer.context_embedder(match.donors)
-        return embedded
 
     def _skips(self, call: dict[str, Any]) -> Collection[int]:
         return call.get("skip_layers") or ()

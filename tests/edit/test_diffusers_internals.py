@@ -1,11 +1,14 @@
-"""Setting compiled calls aside, on modules of a few weights."""
+"""Each private name of diffusers, accelerate and torch that inkguard reaches for is still there and does what it did."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cache
 from typing import Any
 
+import accelerate
 import pytest
 import torch
 from accelerate.hooks import ModelHook as AccelerateHook
@@ -13,7 +16,30 @@ from accelerate.hooks import add_hook_to_module
 from diffusers.hooks import HookRegistry, ModelHook
 from torch import nn
 
-from inkguard.edit.compiled import plain, set_compiled_aside
+from inkguard.edit.diffusers_internals import (
+    answering_for,
+    attention_backend,
+    cleaned_caption,
+    execution_device,
+    hook_names,
+    modulated,
+    name_as_compiled_from,
+    plain,
+    runs_in_context_parallelism,
+    set_compiled_aside,
+    unpacked_latents,
+)
+from tests.families.pipelines import FAMILIES
+
+
+@cache
+def _models(family: str) -> Any:
+    return FAMILIES[family]()
+
+
+def pipeline_of(family: str) -> Any:
+    """A pipeline that the test may change."""
+    return copy.deepcopy(_models(family))
 
 
 class _Layer(nn.Module):
@@ -156,3 +182,88 @@ def test_plain_modules_are_left_alone() -> None:
         set_compiled_aside(net, undo)
         assert [dict(vars(part)) for part in net.modules()] == before
     assert plain(net) is net
+
+
+def test_a_pipeline_says_where_it_runs() -> None:
+    """Also where accelerate has its models elsewhere between calls."""
+    pipe = pipeline_of("flux")
+    assert execution_device(pipe) == torch.device("cpu")
+    accelerate.cpu_offload(pipe.transformer, torch.device("cpu"))
+    assert execution_device(pipe) == torch.device("cpu")
+
+
+@pytest.mark.parametrize("family", ["if", "pixart-sigma", "sana"])
+def test_captions_are_cleaned_as_the_pipeline_does_it(family: str) -> None:
+    """Lower case always, markup only where that is asked for."""
+    pytest.importorskip("bs4")
+    pytest.importorskip("ftfy")
+    pipe = pipeline_of(family)
+    assert cleaned_caption(pipe, " A &lt;b&gt; Sign ", True) == "a sign"
+    assert cleaned_caption(pipe, " A &lt;b&gt; Sign ", False) == "a &lt;b&gt; sign"
+
+
+@pytest.mark.parametrize("family", ["flux", "qwen"])
+def test_packed_latents_are_unpacked_for_the_autoencoder(family: str) -> None:
+    """Patches of two by two become the picture that was packed."""
+    pipe = pipeline_of(family)
+    side = 4 * pipe.vae_scale_factor
+    latents = torch.arange(64.0).reshape(1, 4, 4, 4)
+    packed = pipe._pack_latents(latents, 1, 4, 4, 4)
+    assert torch.equal(unpacked_latents(pipe, packed, side, side).squeeze(), latents.squeeze())
+
+
+def test_a_qwen_block_modulates_its_tokens() -> None:
+    """Shift, scale and gate are a third of the parameters each."""
+    block = pipeline_of("qwen").transformer.transformer_blocks[0]
+    x, parameters = torch.randn(2, 3, 32), torch.randn(2, 96)
+    shift, scale, gate = parameters[:, None].chunk(3, dim=-1)
+    moved, found = modulated(block, x, parameters)
+    assert torch.allclose(moved, x * (1 + scale) + shift)
+    assert torch.equal(found, gate)
+
+
+@pytest.mark.parametrize("family", ["flux", "qwen"])
+def test_attention_processors_name_their_backend(family: str) -> None:
+    """Diffusers sets it where the user asks for one; there is no context parallelism on one device."""
+    model = pipeline_of(family).transformer
+    processor = model.transformer_blocks[0].attn.processor
+    assert attention_backend(processor) is None
+    assert not runs_in_context_parallelism(processor)
+    model.set_attention_backend("native")
+    assert attention_backend(processor) == "native"
+
+
+def test_hooks_of_diffusers_are_named() -> None:
+    """None on a bare module."""
+    layer = _Layer()
+    assert hook_names(layer) == []
+    HookRegistry.check_if_exists_or_initialize(layer).register_hook(_Counting(), "counting")
+    assert hook_names(layer) == ["counting"]
+
+
+def test_names_are_those_from_before_compilation() -> None:
+    """`torch.compile` puts itself between a module and its parent."""
+    net = _Net()
+    names = [name for name, _ in net.named_modules()]
+    net.first = torch.compile(net.first, backend="eager")
+    found = [name_as_compiled_from(name) for name, _ in net.named_modules()]
+    assert [*dict.fromkeys(found)] == names
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
+def test_a_module_is_answered_for(compiled: bool) -> None:
+    """Without running, or with its own call, whose graphs stay; after it the module is as it was."""
+    layer, backend = _Layer(), _Backend()
+    if compiled:
+        layer.compile(backend=backend)
+    x = torch.ones(1, 2)
+    expected = layer(x)
+    before, runs = dict(vars(layer)), backend.runs
+    with answering_for(layer, lambda _call, given: given + 1):
+        assert torch.equal(layer(x), x + 1)
+    assert backend.runs == runs
+    with answering_for(layer, lambda call, given: 2 * call(given)):
+        assert torch.equal(layer(x), 2 * expected)
+    assert vars(layer) == before
+    assert torch.equal(layer(x), expected)
+    assert backend.runs == (runs + 2 if compiled else 0)
