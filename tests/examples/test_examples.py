@@ -81,7 +81,7 @@ def test_the_policys_own_tests_pass(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_an_example_is_short_and_listed(name: str) -> None:
-    """At most 60 lines, and named on the examples' page."""
-    assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 60
+    """At most 100 lines, and named on the examples' page."""
+    assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 100
     page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert name in re.findall(r"\]\(([^)]+)\)", page)
