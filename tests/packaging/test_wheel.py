@@ -135,8 +135,8 @@ def test_a_command_that_needs_more_names_the_extra(thin: Thin, tmp_path: Path) -
         ("generate", PROMPT): "draw",
         ("serve",): "server",
         ("demo",): "all",
-        ("evaluate", "--out", "out"): "all",
-        ("localize", "--model", "sd3-tiny", "--out", "out"): "all",
+        ("evaluate", "--out", "out"): "measure",
+        ("localize", "--model", "sd3-tiny", "--out", "out"): "measure",
     }
     script = """
 import contextlib, io, json, sys

@@ -153,6 +153,7 @@ def test_a_full_queue_refuses_at_once(
     held = gate(1)
     streams = [live.generate(seed=n) for n in range(3)]
     until(lambda: live.sidecar.engine.queue_status().queued == 2)
+    assert held.reached.wait(60)
     error = refused(lambda: next(live.generate()))  # nothing in the queue moves meanwhile
     assert held.count == 1
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -231,10 +232,10 @@ MADE = [
     NotFound("model", "x", ("a", "b")),
     guard_errors.CallError("UNAVAILABLE", "said", retry_after=1.0),
     guard_errors.MissingExtra("draw", "drawing needs torch"),
+    guard_errors.PolicyError("a.yaml:1:1", "said", ("a.yaml:2:1", "and more")),
     guard_errors.Blocked(
         Decision(action=Action.BLOCK, policy=PolicyRef(name="p", version="1"), reason="findings")
     ),
-    guard_errors.PolicyError("a.yaml:1:1", "said", ("a.yaml:2:1", "and more")),
 ]
 OWN = MADE + [
     kind("said")
@@ -245,7 +246,7 @@ OWN = MADE + [
     and kind not in {type(error) for error in MADE}
 ]
 UNFORESEEN = ("GuardError", "PolicyError", "ModelError", "ManifestError", "MissingExtra")
-UNFORESEEN += ("Blocked", "CallError")
+UNFORESEEN += ("Blocked", "CallError", "MeasureError")
 """These end a server before it serves, or are an answer."""
 
 
@@ -262,7 +263,7 @@ def test_every_exception_of_ours_has_a_refusal_that_can_be_pickled(error: Except
     assert (str(refusal) == "internal error") is (type(error).__name__ in UNFORESEEN)
 
 
-@pytest.mark.parametrize("error", MADE[:4], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("error", MADE[:5], ids=lambda e: type(e).__name__)
 def test_exceptions_with_fields_survive_pickling(error: Exception) -> None:
     """They come from an engine in another process."""
     again = pickle.loads(pickle.dumps(error))

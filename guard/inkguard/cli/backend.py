@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from inkguard.extras import needs_extra
 from inkguard.measure.options import Dtype
 from inkguard.types import Decision, Method, Request, Result
 
@@ -46,9 +47,10 @@ class Local:
 
             self._checker, self._guard = load_checker(path), None
         else:
-            import torch
+            with needs_extra("draw", "drawing"):
+                import torch
 
-            from inkguard import Guard
+                from inkguard import Guard
 
             self._guard = Guard.load(
                 model,

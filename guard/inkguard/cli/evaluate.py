@@ -13,6 +13,7 @@ from inkguard.cli.localize import INTERRUPTED
 from inkguard.cli.options import one_option_each
 from inkguard.cli.terminal import TerminalProgress
 from inkguard.evaluate.options import Compared, Options
+from inkguard.extras import needs_extra
 
 if TYPE_CHECKING:
     from inkguard.evaluate.run import Evaluation
@@ -27,7 +28,8 @@ def evaluate(options: Options) -> None:
     Every prompt is drawn by every method with the same noise, in turn. Give the same command again
     after a kill, and it goes on.
     """
-    from inkguard.evaluate.run import run
+    with needs_extra("measure", "inkguard evaluate"):
+        from inkguard.evaluate.run import run
 
     try:
         with TerminalProgress(Console(stderr=True)) as progress:

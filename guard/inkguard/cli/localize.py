@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from inkguard.cli.options import one_option_each
 from inkguard.cli.terminal import TerminalProgress
+from inkguard.extras import needs_extra
 from inkguard.localize.options import Options
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def localize(options: Options) -> None:
     only those sites read another text; OCR says whose text is drawn. Give the same command again
     after a kill, and it goes on.
     """
-    from inkguard.localize.run import run
+    with needs_extra("measure", "inkguard localize"):
+        from inkguard.localize.run import run
 
     try:
         with TerminalProgress(Console(stderr=True)) as progress:

@@ -6,8 +6,8 @@ left out. Everything else in this package works on this view and maps what it fi
 
 from __future__ import annotations
 
-from inkguard.extract.escapes import escapes
-from inkguard.extract.prompt_weights import syntax
+from inkguard.extract.escapes import escape_edits
+from inkguard.extract.prompt_weights import weight_edits
 from inkguard.text import MappedText
 
 __all__ = ["as_encoder_reads"]
@@ -18,4 +18,4 @@ def as_encoder_reads(prompt: str) -> MappedText:
 
     `"a (red:1.3) &quot;sign&quot;"` reads `'a red "sign"'`.
     """
-    return MappedText.of(prompt).replace(sorted((*escapes(prompt), *syntax(prompt))))
+    return MappedText.of(prompt).replace(sorted((*escape_edits(prompt), *weight_edits(prompt))))

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from inkguard.extract.quote_marks import INNER_DOUBLE, INNER_SINGLE
 from inkguard.extract.tuning import TUNING
 
-__all__ = ["escapes"]
+__all__ = ["escape_edits"]
 
 _HINT = re.compile(
     r"""[\\&%<>\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]|``|''|""|,,|[ \t\u00a0]{2}"""
@@ -53,8 +53,11 @@ _CSV = re.compile(r'\s*"(?!")(?:[^"]|"")*+"\s*\Z')
 _CSV_CUE = re.compile(r'[a-z:]\s?""(?=[^"\s])')
 
 
-def escapes(prompt: str) -> Iterator[tuple[int, int, str]]:
-    """Edits that decode what stands for another character, or for none."""
+def escape_edits(prompt: str) -> Iterator[tuple[int, int, str]]:
+    """Edits that decode what stands for another character, or for none.
+
+    `"say &quot;hi&quot;"` gives `(4, 10, '"')` and `(12, 18, '"')`.
+    """
     if _CSV.match(prompt) and _CSV_CUE.search(prompt):
         yield from islice(_csv(prompt), TUNING.most_edits)
         return

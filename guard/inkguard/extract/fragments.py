@@ -77,7 +77,7 @@ def last_words(text: MappedText, most: int) -> MappedText:
 
 
 def first_words(text: MappedText, most: int) -> MappedText:
-    """The first words, of about `most` characters: `("A BIG CAT", 5)` gives "A BIG"."""
+    """The first words, of about `most` characters: `("A BIG CAT", 5)` gives "A"."""
     if len(text) <= most:
         return text
     cut = text.text.rfind(" ", 0, most)

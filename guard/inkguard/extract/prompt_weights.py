@@ -13,7 +13,7 @@ from itertools import islice
 
 from inkguard.extract.tuning import TUNING
 
-__all__ = ["GROUP_END", "GROUP_START", "syntax"]
+__all__ = ["GROUP_END", "GROUP_START", "weight_edits"]
 
 GROUP_START, GROUP_END = "\x1e", "\x1f"
 """White space in a view, in place of the brackets around several words."""
@@ -39,8 +39,11 @@ _FLAT = {"network": "\n", "join": "\n", "number": "\n", "option": "\n", "part": 
 _SWITCH = re.compile(r"[^:\s|]{1,60}(:)[^:|]{0,60}$")
 
 
-def syntax(prompt: str) -> Iterator[tuple[int, int, str]]:
-    """Edits that leave the syntax out, in no particular order. Brackets without a partner stay."""
+def weight_edits(prompt: str) -> Iterator[tuple[int, int, str]]:
+    """Edits that leave the syntax out, in no particular order. Brackets without a partner stay.
+
+    `"a (red:1.3) car"` gives `(2, 3, "")` and `(6, 11, "")`.
+    """
     if not _HINT.search(prompt):
         return
     stack: list[re.Match[str]] = []

@@ -33,7 +33,10 @@ _PASTED = re.compile(
 
 
 def quoted(text: str) -> Iterator[tuple[int, int]]:
-    """The half-open ranges between quotes, in order and apart. They may be empty or blank."""
+    """The half-open ranges between quotes, in order and apart. They may be empty or blank.
+
+    `'a "CAFE" sign, “OPEN'` gives the ranges of "CAFE" and, to the end of the line, of "OPEN".
+    """
     marks = [match.start() for match in _bounded(text)]
     yield from _Quotes(text, marks).ranges()
 

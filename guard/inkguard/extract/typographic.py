@@ -28,7 +28,10 @@ _COLOR = re.compile(r"(?=\w*\d|(\w)\1*\Z)(?:[0-9a-fA-F]{3}){1,2}\Z")
 
 
 def capitals(text: str) -> Iterator[tuple[int, int]]:
-    """The half-open ranges of words in capitals; none in a longer text that shouts all through."""
+    """The half-open ranges of words in capitals; none in a longer text that shouts all through.
+
+    `"a red SALE ENDS sign, 8K"` gives the range of "SALE ENDS": 8K says how the picture is rendered.
+    """
     runs = list(islice(_RUN.finditer(text), TUNING.most_runs))
     if not runs:
         return
@@ -61,7 +64,10 @@ def _in_run(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def hashtags(text: str) -> Iterator[tuple[int, int]]:
-    """The half-open ranges of words after a "#" that are neither numbers nor colours."""
+    """The half-open ranges of words after a "#" that are neither numbers nor colours.
+
+    `"#summer in #ff0000, #1"` gives the range of "summer".
+    """
     for tag in islice(_TAG.finditer(text), TUNING.most_runs):
         word = tag["text"]
         if not word.isdigit() and not _COLOR.match(word):

@@ -21,6 +21,8 @@ __all__ = ["draw_charts", "draw_report", "picture_columns"]
 # Okabe and Ito's colours, which people with any colour vision tell apart.
 _DONOR, _SOURCE, _KEPT, _CHOSEN = "#0072B2", "#D55E00", "#009E73", "#F0E442"
 _MOST_COLUMNS, _MOST_ROWS = 14, 6
+_NARROW, _DPI = 4.8, 200
+"""Inches, and dots an inch, of a chart whose letters can be read on a telephone."""
 _SERIES = (
     ("donor_similarity", "donor's text read", _DONOR, "o"),
     ("source_similarity", "prompt's own text read", _SOURCE, "s"),
@@ -30,21 +32,24 @@ _SERIES = (
 
 def draw_charts(result: LocalizationResult) -> dict[str, bytes]:
     """The three charts as PNG files by what they show, each with its own title and legend."""
-    wide = min(13.0, max(6.4, 0.18 * len(result.sites)))
+    wide = min(13.0, max(_NARROW, 0.18 * len(result.sites)))
     return {
         "Bars for each site": _chart(_bars, result, wide),
-        "The best set of each size": _chart(_trade_off, result, 6.4),
-        "Later starting steps": _chart(_starts, result, 6.4),
+        "The best set of each size": _chart(_trade_off, result, _NARROW),
+        "Later starting steps": _chart(_starts, result, _NARROW),
     }
 
 
 def _chart(draw: Callable[[Any, LocalizationResult], None], result: Any, wide: float) -> bytes:
-    figure = _figure((wide, 4.0))
-    draw(figure.subplots(), result)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=2, frameon=False, fontsize=9)
+    figure = _figure((wide, 3.9))
+    axes = figure.subplots()
+    draw(axes, result)
+    axes.set_title(axes.get_title(loc="left"), loc="left", fontsize=9.5)
+    axes.set_xlabel(axes.get_xlabel(), fontsize=9)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", frameon=False, fontsize=9)
     file = io.BytesIO()
-    figure.savefig(file, format="png")
+    figure.savefig(file, format="png", dpi=_DPI)
     return file.getvalue()
 
 

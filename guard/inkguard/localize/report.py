@@ -127,7 +127,7 @@ def _picture(pixels: np.ndarray) -> str:
 def _legible(chart: bytes) -> float:
     """The least width at which a chart's letters can be read, in rem; narrower screens scroll it."""
     with Image.open(io.BytesIO(chart)) as image:
-        return round(image.width * 0.036, 1)
+        return round(image.width * 0.023, 1)
 
 
 def _data_uri(data: bytes, kind: str) -> str:

@@ -93,7 +93,10 @@ def _pattern(text: str, of: Entry | AllowedTerm, suffixes: frozenset[str]) -> Te
 
 
 def single_letters(text: str) -> tuple[str, tuple[int, ...]]:
-    """A folded text with runs of one letter made one, and how long each was."""
+    """A folded text with runs of one letter made one, and how long each was.
+
+    `"looser"` gives `("loser", (1, 2, 1, 1, 1))`.
+    """
     if not _DOUBLED.search(text):
         return text, (1,) * len(text)
     pieces = [m[0] for m in _PIECE.finditer(text)]

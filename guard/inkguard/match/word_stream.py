@@ -1,4 +1,4 @@
-"""A text as the matcher reads it: words in single letters, a space apart, with the way back."""
+"""A folded text as the term index reads it: `"so, sooo good"` is `" so so god "`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ _PIECE = re.compile(r"([^\W\d_])\1*|.")
 
 
 class WordStream:
-    """The words of a folded text, in single letters, a space before, between and after them.
+    """The words of a folded text, with a space before, between and after them.
 
-    Where its characters stand in the folded text is worked out word by word, when it is asked for: most
-    texts hold nothing that would be worth it.
+    In each word runs of one letter are one letter. Where the characters of `text` stand in the folded text is worked
+    out word by word, when it is asked for: most texts hold no term.
+
+        >>> stream = WordStream("so, sooo good")
+        >>> stream.text, stream.span(4, 6), stream.repeat_counts(4, 6)
+        (' so so god ', (4, 8), [1, 3])
     """
 
     def __init__(self, folded: str) -> None:
@@ -46,7 +50,7 @@ class WordStream:
         return self.breaks[number - 1] + 1, self.breaks[number]
 
     def repeat_counts(self, start: int, end: int) -> list[int]:
-        """How often each character of `text[start:end]` stands in the folded text."""
+        """How often each character of `text[start:end]` stands in the folded text, one after the other."""
         if self._no_doubles:
             return [1] * (end - start)
         found: list[int] = []

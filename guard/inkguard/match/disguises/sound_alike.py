@@ -50,7 +50,8 @@ class SoundAlike(WordDisguise):
 
     def entries(self, word: str) -> Iterator[Entry]:
         """The terms of one word that sound so, also before an ending."""
-        for term in dict.fromkeys(self._alike(word)):
+        # The shortest of several spellings first: which rule is told must not hang on chance.
+        for term in sorted(dict.fromkeys(self._alike(word)), key=len):
             yield from self._terms.words[term]
 
     def _alike(self, word: str) -> Iterator[str]:
