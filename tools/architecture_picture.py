@@ -29,7 +29,11 @@ _GROUPS = (
     ("the doors", "#d7e3f4", ("cli", "inkguard_server", "client", "wire")),
     ("measuring a model", "#e8dff5", ("localize", "evaluate", "measure")),
     ("drawing a picture", "#fbe3c0", ("guard", "draw", "families", "edit", "manifests", "verify")),
-    ("checking a prompt", "#d9efd6", ("check", "policy", "match", "extract", "score", "languages")),
+    (
+        "checking a prompt",
+        "#d9efd6",
+        ("check", "policy", "match", "extract", "score", "languages", "text"),
+    ),
 )
 _OTHER = "#eceef1"
 
@@ -64,6 +68,7 @@ def floors(edges: Iterable[Arrow]) -> list[list[str]]:
     """The boxes of each floor, from the top.
 
     The contract names most packages. One that it does not name is a floor above the highest that it imports.
+    What everything may import has the lowest floor to itself.
     """
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     layers = config["tool"]["importlinter"]["contracts"][0]["layers"]
@@ -84,11 +89,11 @@ def floors(edges: Iterable[Arrow]) -> list[list[str]]:
             level[name] = min((place(n) for n in below[name]), default=len(named)) - 1
         return level[name]
 
-    boxes = {name for edge in edges for name in edge}
+    boxes = {name for edge in edges for name in edge} - {BASE}
     rows: list[list[str]] = [[] for _ in named]
     for name in sorted(boxes):
         rows[place(name)].append(name)
-    return rows
+    return [*filter(None, rows), [BASE]]
 
 
 def picture(edges: set[Arrow]) -> str:

@@ -1,11 +1,15 @@
+"""What is found in a text, and what is spared."""
+
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inkguard.match.fold import FoldedText
 from inkguard.match.matcher import Entry, Matcher, Matching
 from inkguard.policy.load import load_policy
 from inkguard.types import Action, Severity
@@ -178,3 +182,32 @@ def test_exact_search_guesses_nothing() -> None:
     assert LISTS.find("1D10T", exact=True)
     assert LISTS.find("YOUIDIOT", exact=True)
     assert not any(LISTS.find(t, exact=True) for t in ("idoit", "lozah", "id iot"))
+
+
+def test_an_allowed_term_is_named_beside_what_it_covers() -> None:
+    """A match that an allowed term spans is none, whatever disguises the two are in; the pass tells both."""
+    matches = LISTS.match("1D10T light")
+    assert matches.found == ()
+    covered = matches.covered[0]
+    assert (covered.match.entry.term, covered.allowed.term) == ("idiot", "idiot light")
+    assert (covered.start, covered.end) == (0, 11)
+    assert covered.start <= covered.match.start < covered.match.end <= covered.end
+
+
+@given(
+    st.text(alphabet="idotSHUTP 10!.-é\u200b", max_size=30), st.integers(0, 9), st.integers(0, 9)
+)
+def test_a_part_of_a_folded_text_is_searched_as_itself(text: str, before: int, after: int) -> None:
+    """Searching a part finds what searching its text finds, with offsets of the whole."""
+    whole = "x" * before + " " + text + " " + "y" * after
+    part = FoldedText.of(whole).within(before + 1, before + 1 + len(text))
+    alone = [(m.start + before + 1, m.end + before + 1, m.entry) for m in LISTS.find(text)]
+    assert [(m.start, m.end, m.entry) for m in LISTS.find(part)] == alone
+
+
+def test_a_matcher_is_pickled_with_its_languages_and_disguises() -> None:
+    """Compiled anew, it finds the same."""
+    data = pickle.dumps(LISTS)
+    assert len(data) < 5_000  # the terms, and no dictionaries
+    again = pickle.loads(data)
+    assert again.find("1D10T, id iot") == LISTS.find("1D10T, id iot")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 
 from inkguard.languages import Language
@@ -54,9 +53,9 @@ def _lines(
 def _fragment(line: MappedText, languages: tuple[Language, ...]) -> Iterator[MappedText]:
     if _spelled(languages).fullmatch(line.text):
         kept = [match.start() for match in _LETTER.finditer(line.text)]
-        yield replace(line.keep(kept), seams=tuple(range(1, len(kept))))
+        yield line.keep(kept).with_seams(range(1, len(kept)))
     elif line.text.strip():
-        yield replace(line, seams=tuple(_unwritten(line)))
+        yield line.with_seams(_unwritten(line))
 
 
 def _unwritten(line: MappedText) -> Iterator[int]:

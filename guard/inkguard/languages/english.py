@@ -88,9 +88,11 @@ def _by_frequency() -> Iterator[str]:
     return (line.partition(" ")[0] for line in text.splitlines())
 
 
-@cache
 def _dictionary() -> frozenset[str]:
-    """82,765 words in small letters, inflected forms included: SymSpell's frequency dictionary."""
+    """82,765 words in small letters, inflected forms included: SymSpell's frequency dictionary.
+
+    Not kept here, since `inkguard.languages.vocabulary` keeps the words of all languages.
+    """
     return frozenset(_by_frequency())
 
 

@@ -47,7 +47,9 @@ class Matcher:
         self._sure = [disguise for disguise in self._disguises if not disguise.guesses]
 
     def __reduce__(self) -> tuple[Callable[..., Matcher], tuple[Any, ...]]:
-        return _compiled, self._made_of
+        *rest, languages = self._made_of
+        # Those of the package are not copied: their words are kept once in a process.
+        return _compiled, (*rest, None if languages == LANGUAGES else languages)
 
     def __copy__(self) -> Matcher:
         return self
@@ -107,14 +109,14 @@ def _compiled(
     allow: Iterable[str],
     compound_parts: Iterable[str],
     disguises: Sequence[type[Disguise]],
-    languages: tuple[Language, ...],
+    languages: tuple[Language, ...] | None,
 ) -> Matcher:
     return Matcher(
         entries,
         allow=allow,
         compound_parts=compound_parts,
         disguises=disguises,
-        languages=languages,
+        languages=LANGUAGES if languages is None else languages,
     )
 
 

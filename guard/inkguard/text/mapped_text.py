@@ -63,6 +63,10 @@ class MappedText:
         """`text[start:end]`, without its seams."""
         return MappedText(self.text[start:end], self.starts[start:end], self.ends[start:end])
 
+    def with_seams(self, seams: Iterable[int]) -> MappedText:
+        """The same text, with other seams."""
+        return MappedText(self.text, self.starts, self.ends, tuple(seams))
+
     def within(self, start: int, end: int) -> MappedText:
         """What stands for a range of the prompt, and for nothing beyond it; needs starts that rise."""
         if not start and (not self.ends or end >= self.ends[-1]):
@@ -124,16 +128,19 @@ class MappedText:
 
     @staticmethod
     def join(parts: Iterable[MappedText], glue: str = "") -> MappedText:
-        """The parts in their order, with `glue` between them and a seam where each begins.
+        """The parts, of which there is one at least, in their order, with `glue` between them and a seam where each begins.
 
         Glue stands for nothing: its range is empty, at the end of the part before it. Of the seams within parts
         nothing is kept.
         """
+        first, *others = parts
+        if not others:
+            return first.with_seams(())
         texts: list[str] = []
         starts: list[int] = []
         ends: list[int] = []
         seams: list[int] = []
-        for part in parts:
+        for part in (first, *others):
             if texts:
                 texts.append(glue)
                 place = ends[-1] if ends else 0
