@@ -26,7 +26,12 @@ from inkguard.families.registry import manifest_for
 from inkguard.localize.options import Options
 from inkguard.localize.plan import LocalizationResult
 from inkguard.localize.run import run
-from inkguard.manifests.manifest import FILE_NAME, digest_config, load_manifest, shipped_manifests
+from inkguard.manifests.manifest import (
+    FILE_NAME,
+    digest_config,
+    load_manifest,
+    shipped_manifests,
+)
 from tests.disk import full_beyond
 
 
@@ -230,9 +235,9 @@ def test_install_puts_the_manifest_where_the_guard_finds_it(
     result = run(wanted)
     assert result.installed == folder / FILE_NAME
     pipe, _ = load_pipeline(folder)
-    again = manifest_for(pipe, folder)
-    assert again is not None
-    assert again.sites == result.final.sites
+    manifest = manifest_for(pipe, folder)
+    assert manifest is not None
+    assert manifest.sites == result.final.sites
     assert (folder / f"{FILE_NAME}.old").read_bytes() == shipped.read_bytes()
     assert "--install" not in wanted.command
 

@@ -110,8 +110,8 @@ def _install(manifest: Path, folder: Path, pipe: Any) -> Path:
     Raises ManifestError where it does not fit the model, and OSError.
     """
     adapter = adapter_for(pipe)
-    denoiser, names = adapter.denoiser(pipe), adapter.site_names(pipe)
-    found = list(load_manifest(manifest).differences(denoiser, names, digest_weights(folder)))
+    names, weights = adapter.site_names(pipe), digest_weights(folder)
+    found = list(load_manifest(manifest).differences(adapter.denoiser(pipe), names, weights))
     if found:
         raise ManifestError(f"{manifest} does not fit the model in {folder}: {'; '.join(found)}")
     place, content = folder / FILE_NAME, manifest.read_bytes()
