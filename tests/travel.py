@@ -19,6 +19,7 @@ from PIL import Image
 import inkguard
 import inkguard.types
 import inkguard_server
+from inkguard.picture import Picture
 from inkguard.types import Action
 
 __all__ = ["WAYS", "every_error", "import_all", "made_up", "subclasses"]
@@ -31,8 +32,8 @@ WAYS: dict[str, Callable[[Any], Any]] = {
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
 }
-_BY_NAME: dict[str, Any] = {"start": 0, "end": 4, "text": "dunc"}
-"""Offsets must hold their text."""
+_BY_NAME: dict[str, Any] = {"start": 0, "end": 4, "text": "dunc", "serialised": b""}
+"""Offsets must hold their text, and serialised bytes a message."""
 
 
 def import_all() -> None:
@@ -97,7 +98,7 @@ def _value(hint: Any) -> Any:
         return Action.SUBSTITUTE  # goes with a donor prompt
     if inspect.isclass(hint) and issubclass(hint, enum.Enum):
         return list(hint)[-1]
-    if hint is Image.Image:
-        return Image.new("RGB", (2, 2), (1, 2, 3))
+    if hint is Picture:
+        return Picture(image=Image.new("RGB", (2, 2), (1, 2, 3)))
     plain = {str: "x", int: 1, float: 0.5, bool: True, bytes: b"x", Any: 1}
     return plain[hint] if hint in plain else made_up(hint)
