@@ -19,7 +19,8 @@ from inkguard.edit.cross_attention import CrossText
 from inkguard.edit.projected_caption import CaptionText
 from inkguard.edit.rows import FlaggedPrompt
 from inkguard.edit.substitution import Substitution
-from inkguard.evaluate.methods import Compared, Methods
+from inkguard.evaluate.methods import Methods
+from inkguard.evaluate.options import Compared
 from inkguard.evaluate.prompts import world_prompts
 from inkguard.families.registry import adapter_for
 from inkguard.families.sd3.edit import Sd3Shadow

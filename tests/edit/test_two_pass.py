@@ -16,7 +16,8 @@ from inkguard.edit.cross_attention import CrossText, cross_attention_sites
 from inkguard.edit.rows import FlaggedPrompt
 from inkguard.edit.two_pass import PatchText, RecordText, TextCache
 from inkguard.errors import SubstitutionError
-from inkguard.evaluate.methods import Compared, Methods
+from inkguard.evaluate.methods import Methods
+from inkguard.evaluate.options import Compared
 from inkguard.evaluate.prompts import ToxicPrompt, world_prompts
 from inkguard.guard import Guard
 
