@@ -151,10 +151,11 @@ def test_one_term_a_line_sorted(path: Path) -> None:
     """An added word is one line of a change. Replacements are not sorted: their order decides which is drawn."""
     if path.name == "replacements.yaml":
         return
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for terms in lists_in(yaml.load("\n".join(lines), yaml.CSafeLoader)):
+    text = path.read_text(encoding="utf-8")
+    found = lists_in(yaml.load(text, yaml.CSafeLoader))
+    for terms in found:
         assert terms == sorted(terms, key=lambda term: (term.casefold(), term))
-        assert sum(line.strip().startswith("- ") for line in lines) >= len(terms)
+    assert sum(line.lstrip().startswith("- ") for line in text.splitlines()) >= sum(map(len, found))
 
 
 def lists_in(data: Any) -> list[list[str]]:

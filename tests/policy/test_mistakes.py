@@ -186,7 +186,7 @@ def test_no_foreign_words_reach_a_user(author: Author, said: dict[str, Any]) -> 
         ("lint:\n    may_hit: [a]\n  more: 1\n", "3:3", "the indentation of this line fits no"),
         (
             "tests:\n  - {prompt: 'that's', action: flag}\n",
-            "2:19",
+            "2:20",
             "the text in quotes ends before",
         ),
         ('name: "say "hi" now"\n', "1:13", "the text in quotes ends before"),
