@@ -66,6 +66,6 @@ def test_the_check_the_client_and_the_command_load_no_model_library() -> None:
 import importlib, sys
 for name in {_LIGHT!r}:
     importlib.import_module(name)
-    loaded = {{"torch", "diffusers", "transformers", "detoxify"}} & sys.modules.keys()
+    loaded = {{"numpy", "torch", "diffusers", "transformers", "detoxify"}} & sys.modules.keys()
     assert not loaded, (name, loaded)
 """)

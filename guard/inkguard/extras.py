@@ -21,6 +21,7 @@ PACKAGES = frozenset(
         "huggingface_hub",
         "jinja2",
         "matplotlib",
+        "numpy",
         "onnxruntime",
         "prometheus_client",
         "pydantic_settings",

@@ -114,7 +114,7 @@ def test_the_word_lists_decide_there_as_here(thin: Thin) -> None:
 
 
 def test_every_public_name_is_there_or_says_what_to_install(thin: Thin) -> None:
-    """Only what draws needs more than the base."""
+    """Only what draws, or reads what was drawn, needs more than the base."""
     script = """
 import inkguard
 for name in inkguard.__all__:
@@ -124,7 +124,13 @@ for name in inkguard.__all__:
         assert str(error).endswith("pip install 'inkguard[draw]'"), error
         print(name)
 """
-    assert set(thin.said(script).split()) == {"Guard", "GuardedPipeline", "Manifest", "wrap"}
+    assert set(thin.said(script).split()) == {
+        "Guard",
+        "GuardedPipeline",
+        "Manifest",
+        "Reader",
+        "wrap",
+    }
 
 
 def test_a_command_that_needs_more_names_the_extra(thin: Thin, tmp_path: Path) -> None:
