@@ -21,6 +21,7 @@ _OF_THE_MAKING = re.compile(
     re.IGNORECASE,
 )
 """Words that only the people who made inkguard understand."""
+_DANGLING = re.compile(r"\bissues? #?\d+|\.\./shared|\bDESIGN section", re.IGNORECASE)
 
 
 def text_of(page: str) -> str:
@@ -39,6 +40,18 @@ def anchors(page: Path) -> set[str]:
 def test_a_page_says_nothing_of_how_it_was_made(page: str) -> None:
     """A stranger has no issue tracker of ours, and no folder beside the repository."""
     assert _OF_THE_MAKING.findall(text_of(page)) == []
+
+
+def test_no_source_points_out_of_the_repository() -> None:
+    """Docstrings and comments are read by the same strangers."""
+    folders = ("guard", "server", "training", "bench", "tools", "tests", "examples", "policies")
+    sources = [p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in {".py", ".yaml"}]
+    found = {
+        str(source.relative_to(ROOT))
+        for source in sources
+        if source != Path(__file__) and _DANGLING.search(source.read_text(encoding="utf-8"))
+    }
+    assert found == set()
 
 
 @pytest.mark.parametrize("page", PAGES)
