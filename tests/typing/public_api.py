@@ -25,6 +25,7 @@ from inkguard import (
     PolicyError,
     Reader,
     Request,
+    Result,
     Rung,
     Severity,
     TextSpan,
@@ -33,7 +34,7 @@ from inkguard import (
     load_policy,
     wrap,
 )
-from inkguard.client import Client, Reply
+from inkguard.client import Client
 
 assert_type(inkguard.__version__, str)
 
@@ -58,6 +59,7 @@ assert_type(guard, Guard)
 assert_type(guard.manifest, Manifest | None)
 assert_type(guard.check_many(["a", "b"]), list[Decision])
 outcome = guard.generate(Request(prompt="a sign", steps=8))
+assert_type(outcome, Result)
 assert_type(outcome.image, Image.Image | None)
 assert_type(outcome.verification, Verification)
 if outcome.rung is Rung.SITES:
@@ -94,4 +96,4 @@ def draw(pipe: object, prompts: Sequence[str]) -> None:
 
 with Client("127.0.0.1:50051") as client:
     assert_type(client.check("a sign"), Decision)
-    assert_type(client.generate(Request(prompt="a sign")), Reply)
+    assert_type(client.generate(Request(prompt="a sign")), Result)
