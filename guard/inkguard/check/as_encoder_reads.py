@@ -65,7 +65,7 @@ def _with_whole_donor(
     checker: Checker, tokenized: Callable[[str], list[str]], decisions: Sequence[Decision]
 ) -> Decision:
     """The strictest decision; of several donor prompts the first that tokenizers leave harmless."""
-    strictest = max(decisions, key=lambda d: d.action.rank)
+    strictest = max(decisions, key=lambda d: d.action)
     if strictest.action is not Action.SUBSTITUTE:
         return strictest
     for decision in decisions:

@@ -34,7 +34,7 @@ class Row:
     @property
     def decision(self) -> Decision:
         """The strictest one."""
-        return max(self.decisions.values(), key=lambda d: d.action.rank)
+        return max(self.decisions.values(), key=lambda d: d.action)
 
     @property
     def substituted(self) -> bool:

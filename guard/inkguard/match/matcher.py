@@ -146,14 +146,15 @@ def _uncovered(
 
 
 def _outermost(matches: list[Match]) -> list[Match]:
-    matches.sort(key=lambda m: (m.start, -m.end, -m.entry.action.rank, -m.entry.severity.rank))
+    matches.sort(key=lambda m: (m.entry.action, m.entry.severity), reverse=True)
+    matches.sort(key=lambda m: (m.start, -m.end))  # stable: of one range, the strictest comes first
     kept: list[Match] = []
     reach = -1  # of the kept matches: no later match can lie within one that ends before
     for match in matches:
         inner = match.end <= reach and any(
             k.end >= match.end
-            and k.entry.action.rank >= match.entry.action.rank
-            and k.entry.severity.rank >= match.entry.severity.rank
+            and k.entry.action >= match.entry.action
+            and k.entry.severity >= match.entry.severity
             for k in kept[-8:]
         )
         if not inner:

@@ -162,7 +162,7 @@ class TermIndex:
             not exact
             and sum(pattern.min_repeats) >= TUNING.shortest_beside_words
             and pattern.entry is not None
-            and pattern.entry.severity.rank >= Severity.MODERATE.rank
+            and pattern.entry.severity >= Severity.MODERATE
             and (
                 rest in pattern.suffixes
                 or self._is_plain_word(stream.original_spelling(end, after))

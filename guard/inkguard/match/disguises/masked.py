@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from inkguard.match.disguises.base import Attempt, Disguise, DisguisedText, Hit
 from inkguard.match.term_pattern import TermPattern, single_letters
 from inkguard.match.tuning import TUNING
-from inkguard.types import Severity
+from inkguard.types import Action, Severity
 
 __all__ = ["Masked"]
 
@@ -63,7 +63,9 @@ class Masked(Disguise):
             yield Attempt(self.label, read, list(self._hits(kept, known[kept])))
 
     def _candidates(self, word: str, strong: bool) -> list[TermPattern]:
-        found: dict[str, tuple[tuple[int, int], TermPattern]] = {}  # the strictest of each category
+        found: dict[
+            str, tuple[tuple[Action, Severity], TermPattern]
+        ] = {}  # the strictest of each category
         for wanted in dict.fromkeys(_wildcards(word)):
             for suffix in ("", *self._terms.vocabulary.masked_suffixes):
                 if wanted.endswith(suffix) and len(wanted) - len(suffix) > 2:
@@ -74,8 +76,9 @@ class Masked(Disguise):
                                 body, pattern, strong
                             )
                             if fits and (entry := pattern.entry):
-                                strict = (entry.action.rank, entry.severity.rank)
-                                if found.get(entry.category, ((-1, -1),))[0] < strict:
+                                strict = (entry.action, entry.severity)
+                                before = found.get(entry.category)
+                                if before is None or before[0] < strict:
                                     found[entry.category] = strict, pattern
         return [pattern for _, pattern in found.values()]
 
@@ -84,7 +87,7 @@ class Masked(Disguise):
         long = len(word) > TUNING.shortest_question
         asked = long and word[-1] == "?" and word[:-1] in self._terms.vocabulary.dictionary
         for pattern in patterns:
-            moderate = pattern.entry and pattern.entry.severity.rank >= Severity.MODERATE.rank
+            moderate = pattern.entry and pattern.entry.severity >= Severity.MODERATE
             if not asked or moderate:
                 yield 0, len(word), pattern.of
 
@@ -133,5 +136,5 @@ def _enough_letters_left(body: str, pattern: TermPattern, strong: bool) -> bool:
         strong
         and len(body) >= TUNING.shortest_one_letter_left
         and body[0] != "?"
-        and pattern.entry.severity.rank >= Severity.MODERATE.rank
+        and pattern.entry.severity >= Severity.MODERATE
     )

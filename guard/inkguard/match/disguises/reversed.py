@@ -28,7 +28,7 @@ class Reversed(WordDisguise):
         """The terms that are not mild, of the word read from its end."""
         if len(word) >= TUNING.shortest_reversed and word != (turned := word[::-1]):
             for entry in self._terms.words.get(turned, ()):
-                if entry.severity.rank >= Severity.MODERATE.rank:
+                if entry.severity >= Severity.MODERATE:
                     yield entry
 
     def undone(self, word: MappedText) -> MappedText:
