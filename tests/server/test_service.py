@@ -30,7 +30,7 @@ def test_a_check_answers_with_findings_by_code_point(live: Live, before: str) ->
     for part in (span, finding):
         assert part.text == "IDIOT" == prompt[part.start : part.end]
     assert (finding.source, finding.category) == ("wordlist", "insult")
-    assert finding.rule.startswith("insult.mild/")
+    assert finding.rule.startswith("insult.mild#")
     assert (finding.severity, finding.action) == (pb.SEVERITY_MILD, pb.ACTION_SUBSTITUTE)
     assert finding.score == 1
     start, end = span.start, span.end
