@@ -173,3 +173,11 @@ def test_what_a_request_leaves_open_is_the_records_default() -> None:
     """The defaults are in one place."""
     message = pb.GenerateImageRequest(prompt="a cat")
     assert convert.request_from_proto(message, 0) == Request(prompt="a cat")
+
+
+def test_a_negative_prompt_is_refused_and_not_left_out() -> None:
+    """The wire has no field for it, and a picture drawn without it would be another one."""
+    with pytest.raises(InvalidInput, match="negative_prompt"):
+        convert.request_to_proto(
+            Request(prompt="a cat", negative_prompt="a dog"), model="", policy="", random_seed=False
+        )
