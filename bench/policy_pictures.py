@@ -19,8 +19,6 @@ from rich.style import Style
 from rich.terminal_theme import SVG_EXPORT_THEME as THEME
 from rich.text import Text
 
-from inkguard.policy.load import load_policy
-
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "guides" / "policy"
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 SIZE, LEADING, MARGIN = 20, 26, 24
@@ -77,16 +75,10 @@ def _color(style: Style) -> tuple[int, int, int]:
 
 
 def main() -> None:
-    prompt = load_policy(FOLDER / "tour.yaml").tests[0].prompt
-    commands = {
-        "explain": ["explain", prompt, "--policy", "tour.yaml"],
-        "lint": ["lint", "faulty.yaml"],
-    }
-    for name, arguments in commands.items():
-        path = FOLDER / f"{name}.png"
-        picture = drawn(printed(arguments))
-        picture.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
-        print(f"{path}: {picture.width} x {picture.height}, {path.stat().st_size // 1024} KiB")
+    path = FOLDER / "lint.png"
+    picture = drawn(printed(["lint", "faulty.yaml"]))
+    picture.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(f"{path}: {picture.width} x {picture.height}, {path.stat().st_size // 1024} KiB")
 
 
 if __name__ == "__main__":

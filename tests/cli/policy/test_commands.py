@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -19,8 +20,6 @@ from inkguard.policy.load import load_policy
 from tests.cli.policy.cli import TESTS, call
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.policy.conftest import Author
 
 
@@ -251,6 +250,12 @@ def assert_self_contained(svg: Path) -> None:
         "http://www.w3.org",
         "https://www.textualize.io",
     }
+
+
+def test_pictures_of_the_guide_are_self_contained() -> None:
+    """Also those that are in the documentation."""
+    for svg in sorted((Path(__file__).parents[3] / "docs").rglob("*.svg")):
+        assert "@font-face" not in svg.read_text(encoding="utf-8"), svg.name
 
 
 def test_lint_draws_a_picture(author: Author) -> None:

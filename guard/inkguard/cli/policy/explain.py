@@ -23,6 +23,7 @@ from inkguard.cli.policy.common import (
     checker_for,
     offset,
     out,
+    save_picture,
     shown,
 )
 from inkguard.cli.policy.underline import Mark, marked
@@ -62,7 +63,7 @@ def explain(
     console = out() if svg is None else Console(highlight=False, record=True, width=120)
     _print(console, loaded, prompt, trace, lists_only)
     if svg is not None:
-        console.save_svg(str(svg), title="inkguard policy explain")
+        save_picture(console, svg, "inkguard policy explain")
 
 
 def _print(
