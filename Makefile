@@ -44,7 +44,7 @@ protos:
 	sed -i 's/^from guard\.v1 import/from inkguard.wire.v1 import/' guard/inkguard/wire/v1/guard_pb2_grpc.py
 
 # Everything in docs/ that a program writes; tests hold that none of it is stale.
-PAGES := $(sort $(wildcard tools/*_page.py tools/*_picture.py tools/*_schema.py))
+PAGES := $(sort $(wildcard tools/*_page.py tools/*_picture.py tools/*_schema.py)) tools/sentence_lines.py
 pages: $(STAMP)
 	for page in $(basename $(notdir $(PAGES))); do $(BIN)/python -m tools.$$page || exit 1; done
 

@@ -45,7 +45,7 @@ def group_of(row: Row) -> str:
 
 
 def group_table(rows: Sequence[Row], hits: Flags) -> str:
-    """Groups of prompts, with intervals and issue 6's bars."""
+    """Groups of prompts, with intervals and the bars that were set before."""
     return _by_group("in prompts", rows, hits, 1)
 
 

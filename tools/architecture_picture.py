@@ -68,6 +68,7 @@ def floors(edges: Iterable[Arrow]) -> list[list[str]]:
     """The boxes of each floor, from the top.
 
     The contract names most packages. One that it does not name is a floor above the highest that it imports.
+    What everything may import has the lowest floor to itself.
     """
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     layers = config["tool"]["importlinter"]["contracts"][0]["layers"]
@@ -88,11 +89,11 @@ def floors(edges: Iterable[Arrow]) -> list[list[str]]:
             level[name] = min((place(n) for n in below[name]), default=len(named)) - 1
         return level[name]
 
-    boxes = {name for edge in edges for name in edge}
+    boxes = {name for edge in edges for name in edge} - {BASE}
     rows: list[list[str]] = [[] for _ in named]
     for name in sorted(boxes):
         rows[place(name)].append(name)
-    return rows
+    return [*filter(None, rows), [BASE]]
 
 
 def picture(edges: set[Arrow]) -> str:

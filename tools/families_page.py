@@ -10,6 +10,7 @@ from inkguard.families import BUILT_IN, Family
 from inkguard.families import __doc__ as families_doc
 from inkguard.families.unsupported import UNSUPPORTED, Unsupported
 from inkguard.manifests.manifest import Manifest, load_manifest, shipped_manifests
+from tools.sentence_lines import reflowed
 
 __all__ = ["PATH", "page"]
 
@@ -18,27 +19,27 @@ PATH = Path(__file__).parents[1] / "docs" / "reference" / "families.md"
 _HEAD = """\
 # Pipeline families
 
-Which pipeline classes of diffusers the guard takes. This page is made of `guard/inkguard/families/` and the shipped
-manifests by `make pages`. A test holds that it is what those say, and that no
-class is missing which the installed diffusers exports and whose call takes a prompt.
+This page lists the pipeline classes of diffusers that the guard takes, and why it refuses the others.
+`make pages` makes it from `guard/inkguard/families/` and the shipped manifests.
+A test holds that it is current, and that it misses no class of the installed diffusers whose call takes a prompt.
 
-A class is supported where an adapter reads all of its text arguments and edits its denoiser. Tests hold the
-properties of docs/guides/substitution.md on each such class with small random weights. Everything else is refused by name, with
-the reason below. `ModularPipeline`s and classes from outside of diffusers are refused too, because nobody has said which of
-their arguments carry text.
+A class is supported if an adapter reads all of its text arguments and edits its denoiser.
+Tests hold the [properties of substitution](../guides/substitution.md#what-holds) on that class with small random weights.
+All other classes are refused by name, with the reason below.
+Pipelines that are not diffusers' own classes and `ModularPipeline`s are refused too, since nobody knows which of their arguments carry text.
 
-Sites are measured for a denoiser, not for a pipeline class. Where the manifest was measured with the family's
-text-to-image class, the others use it if their denoiser fits (`model.config`). What the sites do in image-to-image,
-inpainting or under a ControlNet was not measured. A model without a manifest is refused or run by `prompt_swap`
-(docs/reference/manifests.md).
+Sites are measured for a denoiser, not for a pipeline class.
+If a manifest was measured with the family's text-to-image class, the other classes use it if their denoiser fits (`model.config`).
+What the sites do in image-to-image, inpainting or under a ControlNet was not measured.
+A model without a manifest is refused, or drawn by `prompt_swap` ([manifests](manifests.md)).
 
 ## Adding a family
 
-A family is one folder in `guard/inkguard/families/` and one line in its `__init__.py`. From outside of inkguard, a program
-calls `inkguard.families.register_family`; `examples/my_family.py` does that, and can be run. A family is never
-registered by itself: a package that happens to be installed could otherwise have a server draw unchecked text.
-`tests/families/test_conformance.py` runs the five properties and every idiom of docs/results/guard-stays.md on each
-registered family.
+A family is one folder in `guard/inkguard/families/` and one line in its `__init__.py`.
+[Contributing](../../CONTRIBUTING.md#a-model-family) has the steps.
+From outside of inkguard, a program calls `inkguard.families.register_family`, as `examples/my_family.py` does.
+inkguard never registers a family by itself ([decision](../decisions/0003-families-are-registered-explicitly.md)).
+`tests/families/test_conformance.py` runs the properties of substitution, and every idiom of [The guard stays](../results/guard-stays.md), on each registered family.
 """
 
 
@@ -48,7 +49,7 @@ def page() -> str:
     supported = sorted((str(name), family) for family in BUILT_IN for name in family.pipelines)
     refused = sorted((name, kind) for name, kind in UNSUPPORTED.items() if kind.denoiser)
     others = {name: kind for name, kind in UNSUPPORTED.items() if not kind.denoiser}
-    return "\n".join(
+    lines = "\n".join(
         [
             _HEAD,
             *_starts(),
@@ -67,6 +68,7 @@ def page() -> str:
             "",
         ]
     )
+    return reflowed(lines)
 
 
 def _starts() -> list[str]:

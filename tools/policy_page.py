@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from inkguard.policy import schema
 from inkguard.policy.json_schema import KINDS, schema_text
 from inkguard.policy.rules import Condition, PolicyException, Rule, ScoreRange
+from tools.sentence_lines import reflowed
 
 __all__ = ["PAGE", "policy_page", "schema_files"]
 
@@ -24,11 +25,11 @@ PAGE = _ROOT / "docs" / "reference" / "policy-keys.md"
 _HEAD = """\
 # Keys of policies and lists
 
-Made by `python -m tools.policy_page` from `guard/inkguard/policy/schema.py`, as are the JSON schemas that
-`inkguard policy schema` prints. [Policies](../guides/policy.md) and [what is done with a finding](../guides/policy-actions.md) explain the keys.
+`make pages` makes this page from `guard/inkguard/policy/schema.py`, and the JSON schemas that `inkguard policy schema` prints.
+[Policies](../guides/policy.md) and [what is done with a finding](../guides/policy-actions.md) explain the keys.
 
-A key that is not known is an error. Text that YAML reads as something else (`no`, `on`, `1488`, a date) must stand in
-quotes.
+An unknown key is an error.
+Text that YAML reads as something else (`no`, `on`, `1488`, a date) needs quotes.
 """
 _PARTS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("A policy file", schema.PolicyFile),
@@ -60,7 +61,7 @@ def policy_page() -> str:
     parts.append(
         f"## An allow-list\n\n{allow} The keys are the groups' names, the values lists of text."
     )
-    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+    return reflowed("\n\n".join(part.rstrip("\n") for part in parts) + "\n")
 
 
 def schema_files() -> dict[Path, str]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from inkguard_server.settings import ModelSettings, Settings, TlsSettings
+from tools.sentence_lines import reflowed
 
 __all__ = ["PATH", "settings_page"]
 
@@ -22,11 +23,15 @@ _HEAD = """\
 
 Made by `make pages` from `server/inkguard_server/settings.py`.
 
-`inkguard serve --config FILE` reads a YAML file. The environment wins over it: every setting's variable
-is `INKGUARD_` and its name in capitals, with two underscores before the name of a part
-(`INKGUARD_TLS__KEY`); lists are JSON there, and `null` is null. A name that is not known is an error in the file; unknown
-variables are ignored, since Kubernetes makes some of its own. Settings do not change while the server
-runs; policies do (../guides/server.md). Relative paths of `policies` and of `tls` in the file are seen from the file's folder.
+`inkguard serve --config FILE` reads a YAML file.
+Environment variables override the file.
+The variable of a setting is `INKGUARD_` and its name in capitals.
+The name of a part follows two underscores (`INKGUARD_TLS__KEY`).
+Lists are JSON in a variable, and `null` is null.
+An unknown name in the file is an error.
+Unknown variables are ignored, since Kubernetes makes some of its own.
+Settings do not change while the server runs; [policies do](../guides/server.md#edits-of-policies).
+Relative paths of `policies` and of `tls` in the file start from the file's folder.
 
 ```yaml
 listen: 0.0.0.0:50051
@@ -52,7 +57,7 @@ def settings_page() -> str:
         ("`tls`", TlsSettings, "INKGUARD_TLS__"),
     ):
         parts.append(f"## {title}\n\n" + "\n".join(_table(model, prefix)))
-    return "\n\n".join(p.rstrip("\n") for p in parts) + "\n"
+    return reflowed("\n\n".join(p.rstrip("\n") for p in parts) + "\n")
 
 
 def _table(model: type[BaseModel], prefix: str | None) -> Iterator[str]:

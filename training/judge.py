@@ -120,7 +120,7 @@ def train(work: Path, steps: int) -> tuple[Judge, dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.judge", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("out/train"))
-    parser.add_argument("--out", type=Path, default=FOLDER)
+    parser.add_argument("--out", type=Path, default=Path("out/models/judge"))
     parser.add_argument("--steps", type=int, default=1500)
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)

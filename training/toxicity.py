@@ -25,7 +25,6 @@ from transformers import BertConfig, BertForSequenceClassification, BertTokenize
 
 from inkguard.process import own_process
 from inkguard.score.detoxify import ToxicityClassifier
-from inkguard.score.detoxify_checkpoint import EMBEDDED
 from training import loop
 from training.toxicity_data import (
     LABELS,
@@ -235,8 +234,8 @@ def _write(out: Path, about: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.toxicity", description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/toxicity_train.csv.gz"))
-    parser.add_argument("--out", type=Path, default=EMBEDDED, help=f"[{EMBEDDED}]")
+    parser.add_argument("--data", type=Path, required=True, help="toxicity_train.csv.gz")
+    parser.add_argument("--out", type=Path, default=Path("out/models/toxicity"))
     parser.add_argument("--work", type=Path, default=Path("out/train"), help="checkpoints")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

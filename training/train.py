@@ -35,9 +35,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("out/train"), help="checkpoints and cache"
     )
-    parser.add_argument(
-        "--out", type=Path, help="model folder [guard/inkguard/reference/weights/MODEL]"
-    )
+    parser.add_argument("--out", type=Path, help="model folder [out/models/MODEL]")
     parser.add_argument(
         "--start-from",
         type=Path,

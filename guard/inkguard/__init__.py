@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from inkguard.draw.guarded_pipeline import GuardedPipeline, wrap
     from inkguard.errors import (
         Blocked,
+        CallError,
         GuardError,
         InvalidInput,
         MissingExtra,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         PolicyError,
         UnguardedUse,
     )
+    from inkguard.families import register_family
     from inkguard.guard import Guard
     from inkguard.manifests.manifest import Manifest
     from inkguard.policy.load import load_policy
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Action",
     "Blocked",
+    "CallError",
     "Checker",
     "Decision",
     "Finding",
@@ -79,6 +82,7 @@ __all__ = [
     "Verification",
     "load_checker",
     "load_policy",
+    "register_family",
     "wrap",
 ]
 
@@ -87,6 +91,7 @@ _NAMES_OF = {
     "inkguard.draw.guarded_pipeline": ("GuardedPipeline", "wrap"),
     "inkguard.errors": (
         "Blocked",
+        "CallError",
         "GuardError",
         "InvalidInput",
         "MissingExtra",
@@ -94,6 +99,7 @@ _NAMES_OF = {
         "PolicyError",
         "UnguardedUse",
     ),
+    "inkguard.families": ("register_family",),
     "inkguard.guard": ("Guard",),
     "inkguard.manifests.manifest": ("Manifest",),
     "inkguard.policy.load": ("load_policy",),

@@ -109,7 +109,7 @@ class ReplacementStyle(enum.Enum):
 class Extraction(Section):
     """Which kinds of spans count as text to be drawn."""
 
-    quoted: Switch = Field(default=True, description="What stands in quotes.")
+    quoted: Switch = Field(default=True, description="Text in quotes counts as text to be drawn.")
     unquoted: Switch = Field(default=True, description="What words like `a sign saying` announce.")
 
     def keeps(self, span: TextSpan) -> bool:
