@@ -72,8 +72,8 @@ class MappedText:
         if not start and (not self.ends or end >= self.ends[-1]):
             return self
         part = self.slice(*self.from_prompt(start, end))
-        if part.ends and part.ends[-1] > end:  # marks after the last letter, outside of the range
-            part = MappedText(part.text, part.starts, (*part.ends[:-1], end))
+        if part.ends and part.ends[-1] > end:  # what the last letters stand for goes on outside
+            part = MappedText(part.text, part.starts, tuple(min(e, end) for e in part.ends))
         return part
 
     def with_letters(self, text: str) -> MappedText:
