@@ -52,6 +52,17 @@ def test_it_draws_the_donors_word(unet: Guard) -> None:
     assert read == letters_of(donor.split('"')[1])
 
 
+@pytest.mark.parametrize("pictures", [1, 2])
+def test_a_request_may_have_a_negative_prompt(unet: Guard, pictures: int) -> None:
+    """It goes with a toxic prompt, also where the pipeline wants it of its prompt's type."""
+    request = Request(
+        prompt=TOXIC, negative_prompt="blurry", guidance_scale=4.0, steps=8, pictures=pictures
+    )
+    result = unet.generate(request)
+    assert result.rung is Rung.SITES
+    assert len(result.pictures) == pictures
+
+
 def test_only_the_flagged_picture_of_a_batch_changes(unet: Guard) -> None:
     """The other one is bit-identical to the bare pipeline's."""
 

@@ -177,6 +177,11 @@ def test_long_text(unit: str, seconds: Callable[[Callable[[], object]], float]) 
     assert seconds(lambda: LISTS.find(unit * (50_000 // len(unit)))) < 3
 
 
+def test_lists_without_terms_find_nothing() -> None:
+    """A policy may have the classifier alone; an automaton without keys would end the process."""
+    assert Matcher([]).find("a sign that says l0ser, los er") == ()
+
+
 def test_exact_search_guesses_nothing() -> None:
     """Asked for exact matches, the lists see through disguises but not through slips and gaps."""
     assert LISTS.find("1D10T", exact=True)

@@ -132,6 +132,11 @@ def test_heads(author: Author, head: str, message: str) -> None:
     [
         ("words: {5: [idiot]}", "1:13: the policy's own word lists flag"),
         ("words: {5: [apples]}", "1:13: expected letters a to z, of the length"),
+        ("words: {'5': [apples]}", "1:15: expected letters a to z, of the length"),
+        ("words: {05: [idiot]}", "1:14: the policy's own word lists flag"),
+        ("words: {5.0: [idiot]}", "1:9: expected a whole number from 1 to 40"),
+        ("words: {'+5': [idiot]}", "1:9: expected a whole number from 1 to 40"),
+        ("words: {true: [a]}", "1:8: expected a whole number from 1 to 40"),
         ("phrases: [a b]", "1:1: expected words for at least one length"),
         ("words: {5: [apple]}\nstrategy: {use: fixed}", "2:11: use: fixed needs words"),
         (

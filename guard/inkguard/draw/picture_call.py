@@ -71,9 +71,11 @@ def call_for(request: Request) -> dict[str, Any]:
     generators = [
         torch.Generator("cpu").manual_seed(request.seed + n) for n in range(request.pictures)
     ]
+    negative = request.negative_prompt
     optional = {
         "guidance_scale": request.guidance_scale,
-        "negative_prompt": request.negative_prompt,
+        # Some pipelines want it to be a list where the prompt is one.
+        "negative_prompt": None if negative is None else [negative],
         "width": request.width,
         "height": request.height,
     }

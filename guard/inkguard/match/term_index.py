@@ -219,6 +219,8 @@ class TermIndex:
 
     def longest_prefix(self, text: str) -> int:
         """How many of the first characters of `text` some pattern's key begins with."""
+        if not self._patterns:
+            return 0  # asked so, an automaton without keys ends the process
         return int(self._automaton.longest_prefix(text))
 
     def with_key(self, key: str) -> list[TermPattern]:

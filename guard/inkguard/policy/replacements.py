@@ -27,7 +27,8 @@ class ReplacementsDraft:
     def take(self, said: ReplacementLists, root: YamlNode) -> None:
         """A file's or a policy's `replacements`. Words of a length, and phrases, replace those before."""
         self._root = root
-        self._words |= {length: root.at(("words", length)).values() for length in said.words}
+        if (words := root.get("words")) is not None:
+            self._words |= {int(length.text): own.values() for length, own in words.pairs()}
         if "phrases" in said.model_fields_set:
             self._phrases = root.at(("phrases",)).values()
         if said.strategy.words:

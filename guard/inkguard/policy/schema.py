@@ -302,7 +302,16 @@ def _some(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
-_Length = Annotated[int, Field(ge=1, le=40)]
+def _digits(value: Any) -> Any:
+    """A length is written `4` or `"4"`, so that its words are found again at their key and are judged."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        value = int(value)
+    if type(value) is not int:
+        raise wrong("expected a whole number from 1 to 40")
+    return value
+
+
+_Length = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=40)]
 _Words = Annotated[Terms, AfterValidator(_some)]
 
 
