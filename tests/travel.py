@@ -71,7 +71,8 @@ def made_up(kind: type) -> Any:
         return kind(**{n: _BY_NAME.get(n, _value(hints[n])) for n in names})
     parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return kind("what is wrong")  # as Exception itself
+        required = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        return kind(*("what is wrong" for _ in required or [None]))  # Exception itself takes one
     named = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
     values = {p.name: _BY_NAME.get(p.name, _value(hints[p.name])) for p in parameters}
     return kind(
