@@ -172,6 +172,7 @@ def _family(**more: Any) -> Family:
     [
         ({"pipelines": ("StableDiffusionPipeline",)}, "registered already"),
         ({"pipelines": (diffusers.StableDiffusionPipeline,)}, "registered already"),
+        ({"pipelines": ("",)}, "a pipeline needs a name"),
         ({"pipelines": (_Poster, _SecondText)}, "prompt_2'.*nobody would check"),
         ({"pipelines": (_Hidden,)}, "does not name .*guidance_scale.*num_inference_steps"),
         ({"denoiser": diffusers.SD3Transformer2DModel}, "CrossText does not edit a SD3"),

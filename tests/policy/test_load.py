@@ -63,6 +63,10 @@ BAD_WORDS = [
     ("    patterns: ['a(?=b)']\n", "8:16: RE2 refuses this expression: invalid perl operator$"),
     ("    patterns: ['a*']\n", "8:16: this expression matches the empty text"),
     ("  mild: {severity: mild, action: flag, terms: [x]}\n", "8:3: this key stands here twice"),
+    (
+        "  mild#4f2a: {severity: mild, action: flag, terms: [x]}\n",
+        "8:3: a rule's name must not look like the id of a term",
+    ),
 ]
 
 

@@ -80,6 +80,8 @@ def register_family(family: Family) -> None:
         raise ValueError(f"{adapter.edit.__name__} does not edit a {family.denoiser.__name__}")
     _refuse_names(adapter)
     for kind in family.pipelines:
+        if not kind:
+            raise ValueError("a pipeline needs a name")
         if kind in _families or (isinstance(kind, type) and _name_of(kind) in _families):
             raise ValueError(f"{kind} is registered already")
         if isinstance(kind, type):

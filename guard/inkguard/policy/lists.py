@@ -12,7 +12,7 @@ from inkguard.match.matcher import Entry, Matching
 from inkguard.match.regexes import Pattern
 from inkguard.policy.imported_lists import Row, read_rows
 from inkguard.policy.model import ListRule
-from inkguard.policy.rule_ids import term_digest
+from inkguard.policy.rule_ids import reads_like_an_id, term_digest
 from inkguard.policy.schema import OrganisationList, TermGroup, WordList
 from inkguard.policy.schema_types import meant
 from inkguard.policy.term_table import Rank, TermTable
@@ -99,6 +99,10 @@ class Lists:
         locale: str | None = None,
     ) -> ListRule:
         name = f"{category}.{key}"
+        if reads_like_an_id(name):
+            self.mistakes.add(
+                at.place, "a rule's name must not look like the id of a term: leave # out"
+            )
         if name in self.rules:
             self.mistakes.add(at.place, "another word list has a rule of this name")
         rule = ListRule(

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 
 from inkguard.policy.schema_types import meant, wrong
 
-__all__ = ["FORMAT", "RuleIds", "RuleNames", "list_rule_of", "term_digest"]
+__all__ = ["FORMAT", "RuleIds", "RuleNames", "list_rule_of", "reads_like_an_id", "term_digest"]
 
 FORMAT = "digest-1"
 """Which kind of ids these are; the decision log says it, so that records of other kinds stay readable."""
@@ -46,6 +46,11 @@ def term_digest(kind: str, text: str) -> str:
 def list_rule_of(rule: str) -> str:
     """The list rule that an id belongs to: `insult.mild` of `insult.mild#4f2a`."""
     return rule.rpartition("#")[0]
+
+
+def reads_like_an_id(rule: str) -> bool:
+    """Whether a list rule's name could be taken for a term's id, so that an exception for one is for both."""
+    return re.search(rf"#[0-9a-f]{{{_STEP}}}", rule) is not None
 
 
 @dataclass(slots=True)
