@@ -4,7 +4,7 @@
     python bench/same_decisions.py --before "cd /tmp/before && python -m guard"
 
 The prompts are those of tests/data/detect.jsonl. `check --jsonl` answers them in both versions, and the
-answers are compared but for rule ids, which are positions before 0.2 and digests since. With --pictures,
+answers are compared but for rule ids, which were positions once and are digests now. With --pictures,
 `generate` draws six prompts in both, and the pictures are compared pixel by pixel.
 """
 

@@ -22,6 +22,7 @@ from inkguard.edit.diffusers_internals import (
     cleaned_caption,
     execution_device,
     hook_names,
+    is_fused,
     modulated,
     name_as_compiled_from,
     plain,
@@ -267,3 +268,17 @@ def test_a_module_is_answered_for(compiled: bool) -> None:
     assert vars(layer) == before
     assert torch.equal(layer(x), expected)
     assert backend.runs == (runs + 2 if compiled else 0)
+
+
+@pytest.mark.parametrize("family", ["sdxl", "sd3", "flux"])
+def test_fusing_is_seen_and_so_is_taking_it_back(family: str) -> None:
+    """Also where diffusers leaves its mark on a module that reads its own projections again."""
+    pipe = pipeline_of(family)
+    denoiser = getattr(pipe, "transformer", None) or pipe.unet
+    sites = [m for n, m in denoiser.named_modules() if n.endswith(("attn", "attn2"))]
+    assert sites
+    assert not any(map(is_fused, sites))
+    denoiser.fuse_qkv_projections()
+    assert all(map(is_fused, sites))
+    denoiser.unfuse_qkv_projections()
+    assert not any(map(is_fused, sites))

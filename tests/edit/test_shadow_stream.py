@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import SD3Transformer2DModel
 from diffusers.models.attention_processor import (
+    FusedJointAttnProcessor2_0,
     JointAttnProcessor2_0,
     SD3IPAdapterJointAttnProcessor2_0,
 )
@@ -143,7 +144,7 @@ def test_a_flagged_prompt_like_a_negative_prompt_is_refused() -> None:
 def test_a_failing_entry_leaves_no_hook() -> None:
     """Property 4: entering is all or none; a bad last block undoes the first ones."""
     batch = make()
-    batch.model.transformer_blocks[3].attn.fused_projections = True
+    batch.model.transformer_blocks[3].attn.set_processor(FusedJointAttnProcessor2_0())
     before = snapshot(batch.model)
     with (
         pytest.raises(SubstitutionError, match=r"transformer_blocks\.3\.attn has fused"),

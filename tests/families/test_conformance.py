@@ -17,7 +17,7 @@ import peft
 import pytest
 import torch
 from diffusers.hooks import HookRegistry, ModelHook
-from diffusers.models.attention_processor import AttnProcessor2_0
+from diffusers.models.attention_processor import Attention, AttnProcessor2_0, FusedAttnProcessor2_0
 
 from examples.my_family import FAMILY
 from inkguard.edit.processors import refuse_foreign_processors
@@ -206,7 +206,10 @@ def test_a_denoiser_holds_one_edit(family: str) -> None:
 
 
 def _fused(denoiser: Any, attn: Any) -> None:
-    attn.fused_projections = True
+    if isinstance(attn, Attention):
+        attn.set_processor(FusedAttnProcessor2_0())
+    else:
+        attn.fused_projections = True
 
 
 def _cached(denoiser: Any, attn: Any) -> None:

@@ -12,6 +12,7 @@ from types import FunctionType
 from typing import Any
 
 import torch
+from diffusers.models.attention_processor import Attention
 from torch import nn
 from torch._dynamo.eval_frame import OptimizedModule, innermost_fn
 
@@ -21,6 +22,7 @@ __all__ = [
     "cleaned_caption",
     "execution_device",
     "hook_names",
+    "is_fused",
     "modulated",
     "name_as_compiled_from",
     "plain",
@@ -148,3 +150,14 @@ def answering_for(module: nn.Module, answer: Callable[..., Any]) -> Iterator[Non
             undo.callback(attributes.pop, _COMPILED_CALL)
         attributes[_COMPILED_CALL] = lambda *args, **kwargs: answer(own, *args, **kwargs)
         yield
+
+
+def is_fused(attn: Any) -> bool:
+    """Whether an attention module takes its keys and values from one fused projection.
+
+    Diffusers' older `Attention` keeps its mark `fused_projections` after `unfuse_qkv_projections()`. Its
+    processor tells: only those whose names begin with Fused read the fused projection.
+    """
+    if isinstance(attn, Attention):
+        return type(attn.processor).__name__.startswith("Fused")
+    return bool(getattr(attn, "fused_projections", False))

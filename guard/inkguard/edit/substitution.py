@@ -12,7 +12,7 @@ from weakref import WeakSet
 import torch
 from torch import nn
 
-from inkguard.edit.diffusers_internals import hook_names, plain, set_compiled_aside
+from inkguard.edit.diffusers_internals import hook_names, is_fused, plain, set_compiled_aside
 from inkguard.edit.lease import lock_of
 from inkguard.edit.rows import FlaggedPrompt, RowMatch, match_rows, merge_alike
 from inkguard.errors import SubstitutionError
@@ -165,7 +165,7 @@ class Substitution:
     @classmethod
     def _refuse_site(cls, name: str, attn: Any) -> None:
         """Raise SubstitutionError for an attention module that cannot be edited."""
-        if getattr(attn, "fused_projections", False):
+        if is_fused(attn):
             raise SubstitutionError(f"{name} has fused projections: unfuse_qkv_projections()")
 
     def _refuse(self) -> None:
