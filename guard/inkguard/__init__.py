@@ -9,7 +9,7 @@ The check by word lists needs none of the models' packages:
 
     from inkguard import load_checker
 
-    decision = load_checker(Path("lists-only.yaml")).check('a sign that says "LOSER"')
+    decision = load_checker(lists_only=True).check('a sign that says "LOSER"')
 
 Importing inkguard imports nothing else and changes nothing in the process (docs/guides/python.md). Each public
 name is loaded when it is first used. A name whose packages are not installed raises MissingExtra, which

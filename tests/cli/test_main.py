@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from inkguard.cli import jsonl
 from inkguard.cli.generate import bad_line
-from inkguard.cli.main import main
+from inkguard.cli.main import app, main
 
 TOXIC = 'a red sign that says "IDIOT" on a blue background'
 
@@ -203,3 +204,20 @@ def test_generate_writes_the_picture_and_says_how(tmp_path: Path) -> None:
         str(out),
     )
     assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_check_by_lists_alone_loads_no_classifier() -> None:
+    """`--lists-only` finds listed words without importing PyTorch, and does not go with a sidecar."""
+    script = (
+        "import sys; from inkguard.cli.main import app; "
+        "app(['check', 'a mug \"LOSER\"', '--json', '--lists-only'], standalone_mode=False); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["action"] == "substitute"
+    refused = CliRunner().invoke(app, ["check", "a cat", "--lists-only", "--server", "x:1"])
+    assert refused.exit_code == 2
+    assert "its policies say" in " ".join(refused.output.replace("│", " ").split())

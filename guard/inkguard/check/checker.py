@@ -232,8 +232,15 @@ def _acceptable(donor: _Judgement, own: _Judgement) -> bool:
     return all((f.rule, f.text) in kept for f in inside)
 
 
-def load_checker(policy: Path | Policy | None = None) -> Checker:
-    """A checker for a policy (a path, a loaded one, or None for the default one)."""
+def load_checker(policy: Path | Policy | None = None, *, lists_only: bool = False) -> Checker:
+    """A checker for a policy (a path, a loaded one, or None for the default one).
+
+    With `lists_only` it leaves the policy's classifier out, and needs none of the models' packages::
+
+        load_checker(lists_only=True).check('a sign that says "LOSER"').action
+    """
     loaded = policy if isinstance(policy, Policy) else load_policy(policy)
+    if lists_only:
+        loaded = replace(loaded, detoxify={})
     scorer = load_scorer() if loaded.uses_classifier else None
     return Checker(loaded, scorer)

@@ -40,12 +40,13 @@ class Local:
         device: str = "cpu",
         dtype: Dtype = Dtype.FLOAT32,
         unreached: bool = False,
+        lists_only: bool = False,
     ) -> None:
         path = Path(policy) if policy is not None else None
         if model is None:
             from inkguard.check.checker import load_checker
 
-            self._checker, self._guard = load_checker(path), None
+            self._checker, self._guard = load_checker(path, lists_only=lists_only), None
         else:
             with needs_extra("draw", "drawing"):
                 import torch

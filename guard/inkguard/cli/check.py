@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
 
 from inkguard.cli import jsonl
 from inkguard.cli.backend import Backend, Local, Remote
@@ -15,8 +18,25 @@ from inkguard.types import Method
 __all__ = ["check"]
 
 
-@one_option_each(PromptOptions)
-def check(options: PromptOptions) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(PromptOptions):
+    """What is checked, and by what. Raises BadParameter, also for what a sidecar cannot be asked for."""
+
+    lists_only: Annotated[
+        bool,
+        typer.Option("--lists-only", help="Leave the classifier out: word lists need no PyTorch."),
+    ] = False
+
+    def __post_init__(self) -> None:
+        PromptOptions.__post_init__(self)
+        if self.lists_only and self.server is not None:
+            raise typer.BadParameter(
+                "--lists-only does not go with --server: its policies say what is asked"
+            )
+
+
+@one_option_each(Options)
+def check(options: Options) -> None:
     """Say what the policy makes of a prompt; nothing is drawn.
 
     With --jsonl, each line is {"id": ..., "prompt": ...} and gets one line back, in order.
@@ -25,8 +45,8 @@ def check(options: PromptOptions) -> None:
     if options.server is not None:
         backend = Remote(options.server, options.tls, options.policy, None)
     else:
-        with waiting("Loading the classifier"):
-            backend = Local(options.policy, None, Method.SUBSTITUTE)
+        with waiting("Loading the policy" if options.lists_only else "Loading the classifier"):
+            backend = Local(options.policy, None, Method.SUBSTITUTE, lists_only=options.lists_only)
     if options.prompt is None:
         jsonl.run_file(options.jsonl, jsonl.bad_prompt, lambda jobs: _answers(backend, jobs))
         return

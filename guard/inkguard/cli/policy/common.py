@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -88,17 +89,12 @@ def table(*columns: str, title: str | None = None) -> Table:
 
 def checker_for(policy: Policy, lists_only: bool) -> Checker:
     """A checker that decides as the policy does when it is enforced."""
-    from inkguard.check.checker import Checker
+    from inkguard.check.checker import load_checker
 
-    policy = replace(policy, mode=Mode.ENFORCE)
-    if lists_only:
-        return Checker(replace(policy, detoxify={}), None)
-    if not policy.uses_classifier:
-        return Checker(policy, None)
-    with waiting("Loading the classifier"):
-        from inkguard.score.scorer import load_scorer
-
-        return Checker(policy, load_scorer())
+    enforced = replace(policy, mode=Mode.ENFORCE)
+    loads = policy.uses_classifier and not lists_only
+    with waiting("Loading the classifier") if loads else nullcontext():
+        return load_checker(enforced, lists_only=lists_only)
 
 
 def decisions(checker: Checker, prompts: Sequence[str]) -> list[Decision]:
