@@ -132,6 +132,7 @@ for name in inkguard.__all__:
         "GuardedPipeline",
         "Manifest",
         "Reader",
+        "register_family",
         "wrap",
     }
 

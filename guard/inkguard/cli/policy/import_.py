@@ -82,7 +82,7 @@ def import_(
         print(json.dumps({"out": str(target) if taken else None, **counts}))
     else:
         told = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in counts.items())
-        out().print(Text(f"{target if taken else 'nothing was written'}: {told}"))
+        out().print(Text(f"{target if taken else 'nothing was written'}: {told}"), soft_wrap=True)
 
 
 class Imported:
