@@ -147,8 +147,12 @@ def test_an_engine_of_ones_own_reads_by_its_name(
 
 
 def test_a_policy_that_asks_for_no_verification_gets_no_reader() -> None:
-    """Whichever is named: that says which engine reads, and the policy says whether one does."""
-    policy = load_policy()
+    """Whichever is named: that says which engine reads, and the policy says whether one does.
+
+    A reader that is handed in is asked all the same: nobody's check is dropped without a word.
+    """
+    policy, own = load_policy(), Stubborn()
+    assert reader_for(replace(policy, verify=False), own) is own
     assert reader_for(replace(policy, verify=False), "ppocr-v4") is None
     assert reader_for(policy, "ppocr-v4") is reader_named("ppocr-v4")
 

@@ -321,7 +321,8 @@ def wrap(
     one raises UnsupportedModel, or, with `fallback`, is guarded by whole-prompt swap; one whose
     manifest missed its goal raises ManifestError, or, with `unreached`, is taken. `token_texts` says
     what tokens of textual inversion stand for, which is then checked in their place. `reader` reads pictures back
-    in place of the policy's engines: one of your own, or the name of one (`inkguard.verify.ENGINES`).
+    in place of the policy's engines: one of your own, which reads under `verify: false` too, or the name of one
+    (`inkguard.verify.ENGINES`).
 
     Raises PolicyError, ManifestError, SubstitutionError for a denoiser that cannot be edited
     (fused projections, a cache, an attention processor of one's own), and VerificationError where

@@ -83,15 +83,16 @@ class _Verified(Protocol):
 
 
 def reader_for(policy: _Verified, reader: Reader | str | None = None) -> Reader | None:
-    """What reads a policy's pictures back; None where it asks for no verification.
+    """What reads a policy's pictures back; None where nobody asks for verification.
 
     `reader` is one of your own, or the name of one of `ENGINES`, in place of the engines that the policy names.
-    Raises VerificationError for a name that is not known, and for an engine that is not installed.
+    A reader of your own is asked whatever the policy says, since who hands it in wants pictures read. A name
+    only chooses the engine, for policies that ask for one. Raises VerificationError for a name that is not known, and for an engine that is not installed.
     """
+    if reader is not None and not isinstance(reader, str):
+        return reader
     if not policy.verify:
         return None
-    if isinstance(reader, str):
-        return reader_named(reader)
     if reader is not None:
-        return reader
+        return reader_named(reader)
     return readers(tuple(ENGINES) if policy.verify_with is VerifyWith.ALL else DEFAULT_ENGINES)
